@@ -1,0 +1,2 @@
+//! An application that sends every message back.
+#![forbid(unsafe_code)]

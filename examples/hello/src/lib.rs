@@ -1,0 +1,2 @@
+//! The smallest plugin there can be.
+#![forbid(unsafe_code)]

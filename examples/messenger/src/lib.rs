@@ -1,0 +1,2 @@
+//! A chat in rooms: the demo.
+#![forbid(unsafe_code)]

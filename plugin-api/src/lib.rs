@@ -1,0 +1,1 @@
+//! The stable ABI of Switchboard and the safe SDK on it.

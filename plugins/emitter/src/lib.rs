@@ -1,0 +1,2 @@
+//! Named events with acknowledgements, on primus-emitter packets.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! The JSON parser.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Rooms: named groups of sparks.
+#![forbid(unsafe_code)]
