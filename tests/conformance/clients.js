@@ -1,0 +1,176 @@
+/**
+ * @file Every way in which a program becomes a Primus client, behind one interface.
+ *
+ * The npm package makes clients in two ways: a constructor for Node (`Primus.createSocket`) and the text of a library for
+ * browsers. Both are tried for each transformer whose wire is WebSocket. The client that the server under test serves
+ * itself is tried too: as a browser runs it, and as Node does.
+ */
+
+import { EventEmitter } from 'node:events';
+import { createRequire } from 'node:module';
+import vm from 'node:vm';
+
+import WebSocket from 'ws';
+
+import { Inbox, next, within, DEADLINE } from './waiting.js';
+
+const require = createRequire(import.meta.url);
+const Primus = require('primus');
+
+/** Fast reconnects, so that a restart of the server is over soon; otherwise the defaults. */
+const quickly = { reconnect: { min: 5, max: 100, factor: 1.2, retries: 500, 'reconnect timeout': 2_000 } };
+
+/**
+ * @typedef {object} Kind
+ * @property {string} name
+ * @property {'websockets' | 'faye' | 'uws'} transformer
+ * @property {boolean} headers Whether it can send headers of its own, as Node can and browsers can't.
+ * @property {(server: import('./server.js').Server) => Promise<any>} constructorFor
+ */
+
+/** @type {Kind[]} */
+export const kinds = [
+  ...['websockets', 'faye', 'uws'].flatMap((transformer) => [
+    {
+      name: `npm client, ${transformer}, in Node`,
+      transformer,
+      headers: true,
+      constructorFor: async (server) => Primus.createSocket(detached(transformer, server.settings)),
+    },
+    {
+      name: `npm client, ${transformer}, as a browser runs it`,
+      transformer,
+      headers: false,
+      constructorFor: async (server) => inBrowser(libraryText(transformer, server.settings)),
+    },
+  ]),
+  {
+    name: 'the served client, as a browser runs it',
+    transformer: 'websockets',
+    headers: false,
+    constructorFor: async (server) => inBrowser(await servedText(server)),
+  },
+  {
+    name: 'the served client, in Node',
+    transformer: 'websockets',
+    headers: true,
+    constructorFor: async (server) => inNode(await servedText(server)),
+  },
+];
+
+/** One connection with what it received. */
+export class Connection {
+  inbox = new Inbox();
+
+  /** @param {any} primus An instance of some client's constructor. */
+  constructor(primus) {
+    this.primus = primus;
+    this.errors = [];
+    // A value from another realm (`vm`) has other prototypes: the copy is of this one.
+    primus.on('data', (data) => this.inbox.put(JSON.parse(JSON.stringify(data))));
+    primus.on('error', (error) => this.errors.push(error));
+  }
+
+  /** Writes and takes the next message. */
+  async ask(value) {
+    this.primus.write(value);
+    return this.inbox.take();
+  }
+
+  /** The id that the server knows this connection by. */
+  id() {
+    return within(DEADLINE, 'the id', (resolve) => this.primus.id(resolve));
+  }
+
+  /** The next time that `event` is emitted. */
+  event(event) {
+    return next(this.primus, event);
+  }
+
+  /** Ends it. Safe to call twice. */
+  end() {
+    this.primus.end();
+  }
+}
+
+/**
+ * Makes a client of `kind` that connects to `server` and is ended with the test `t`. It isn't open yet.
+ *
+ * @param {import('node:test').TestContext} t
+ * @param {Kind} kind
+ * @param {import('./server.js').Server} server
+ * @param {{ query?: string, options?: object }} [with]
+ */
+export async function connecting(t, kind, server, { query = '', options = {} } = {}) {
+  const Constructor = await kind.constructorFor(server);
+  const connection = new Connection(new Constructor(`${server.url}${query}`, { ...quickly, ...options }));
+  t.after(() => connection.end());
+  return connection;
+}
+
+/** Like `connecting`, but resolves when it is open. */
+export async function connected(t, kind, server, how) {
+  const connection = await connecting(t, kind, server, how);
+  await connection.event('open');
+  return connection;
+}
+
+/** What `new Primus` and `createSocket` need to build a client without a server. */
+function detached(transformer, { pathname, pingInterval, emitter }) {
+  return {
+    // The server part of `uws` can't be loaded without its binary, so its client part stands alone.
+    transformer: transformer === 'uws' ? require('primus/transformer').extend({ client: require('primus/transformers/websockets/client') }) : transformer,
+    parser: 'json',
+    pathname,
+    pingInterval,
+    plugin: emitter ? { emitter: require('primus-emitter') } : {},
+  };
+}
+
+/** The text of the library that Primus builds for browsers. */
+export function libraryText(transformer, settings) {
+  const primus = new Primus(new EventEmitter(), detached(transformer, settings));
+  clearInterval(primus.heartbeatInterval);
+  return primus.library();
+}
+
+/** The text of the client that the server under test serves. */
+async function servedText(server) {
+  const response = await fetch(server.at('/primus.js'));
+  if (response.status !== 200) throw new Error(`primus.js was answered with ${response.status}`);
+  return response.text();
+}
+
+/** Runs a library as a page would: in a realm of its own, with a WebSocket that takes no headers, and no `require`. */
+export function inBrowser(text) {
+  class BrowserWebSocket extends WebSocket {
+    constructor(url, ...protocols) {
+      super(url, ...protocols);
+    }
+  }
+  const realm = vm.createContext({
+    WebSocket: BrowserWebSocket,
+    ArrayBuffer,
+    Uint8Array,
+    TextEncoder,
+    TextDecoder,
+    URL,
+    URLSearchParams,
+    console,
+    queueMicrotask,
+    setTimeout,
+    clearTimeout,
+    setInterval,
+    clearInterval,
+  });
+  vm.runInContext(text, realm, { filename: 'primus.js' });
+  return realm.Primus;
+}
+
+/** Runs a library as `require` would. */
+function inNode(text) {
+  const module = { exports: {} };
+  vm.runInThisContext(`(function (module, exports, require) {${text}\n})`, { filename: 'primus.js' })
+    .call(module.exports, module, module.exports, require);
+  return module.exports.Primus ?? module.exports;
+}
