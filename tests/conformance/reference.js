@@ -5,16 +5,25 @@
  * Usage: `node reference.js '{"port":0, …settings}'` (see `server.js` for the settings); prints one line when it listens.
  */
 
+import { readFile } from 'node:fs';
 import http from 'node:http';
 import { createRequire } from 'node:module';
+import { extname, join } from 'node:path';
 
 const require = createRequire(import.meta.url);
 const Primus = require('primus');
 
 const settings = JSON.parse(process.argv[2]);
 
+const types = { '.html': 'text/html', '.js': 'text/javascript' };
+
 const server = http.createServer((request, response) => {
-  response.writeHead(404).end();
+  const { pathname } = new URL(request.url, 'http://localhost');
+  if (!settings.static) return response.writeHead(404).end();
+  readFile(join(settings.static, pathname), (error, content) => {
+    if (error) response.writeHead(404).end();
+    else response.writeHead(200, { 'content-type': types[extname(pathname)] ?? 'application/octet-stream' }).end(content);
+  });
 });
 
 const primus = new Primus(server, {

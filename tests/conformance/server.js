@@ -40,7 +40,7 @@ export const build = resolve(process.env.CARGO_TARGET_DIR ?? join(repository, 't
  * @property {string[]} [origins] Origins that are let in; absent: any.
  * @property {boolean} emitter Named events: primus-emitter, or our plugin `emitter`.
  * @property {Record<string, string>} [users] Names and passwords for HTTP Basic; absent: everyone is let in.
- * @property {string} [static] A folder of files to serve (ours only).
+ * @property {string} [static] A folder of files to serve.
  * @property {string[]} plugins The plugins to drop in, by the names of their libraries (ours only).
  * @property {Record<string, Record<string, unknown>>} [tables] More keys for tables of plugins.toml (ours only).
  */

@@ -1,0 +1,168 @@
+//! What the application does with messages: it echoes them, unless they are commands.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+
+use plugin_api::value::{self, Value};
+use plugin_api::{EndOptions, Host, Message, Payload, Refusal, Spark, SparkId, query_pairs};
+use serde::{Deserialize, Serialize};
+
+use crate::events;
+use crate::gates::Gates;
+
+/// A message that is more than data.
+#[derive(Deserialize)]
+#[serde(tag = "command", rename_all = "lowercase")]
+enum Command {
+    /// Tell what is known of the connection.
+    Whoami,
+    /// End it for good, after the data if there is any.
+    Close { data: Option<Value> },
+    /// End it so that it comes back.
+    Reconnect,
+    /// Write to all.
+    Broadcast { value: Value },
+    /// Tell how many connections there are.
+    Count,
+    /// Tell from now on who has gone.
+    Watch,
+    /// Open a gate that connections wait at.
+    Release { gate: String },
+    /// Write many large strings.
+    Flood { count: usize, size: usize },
+    /// Send a named event.
+    Send { event: String, args: Vec<Value> },
+    /// Send a named event and tell how it was acknowledged.
+    Request { event: String, args: Vec<Value> },
+}
+
+/// The answer to `whoami`.
+#[derive(Serialize)]
+struct Identity {
+    id: String,
+    query: BTreeMap<String, String>,
+    headers: BTreeMap<String, String>,
+    address: Address,
+}
+
+#[derive(Serialize)]
+struct Address {
+    ip: String,
+    port: u16,
+}
+
+#[derive(Serialize)]
+struct Count {
+    count: usize,
+}
+
+#[derive(Serialize)]
+struct Released {
+    released: usize,
+}
+
+#[derive(Serialize)]
+struct Disconnected {
+    disconnected: String,
+}
+
+/// The application's state.
+#[derive(Default)]
+pub struct Application {
+    gates: Gates,
+    watchers: Mutex<BTreeSet<SparkId>>,
+}
+
+impl Application {
+    /// `?welcome=text` is greeted with the text, `?gate=name` waits at that gate.
+    pub async fn connected(&self, spark: SparkId, host: &Host) -> Result<(), Refusal> {
+        let Some(info) = host.spark_info(spark) else {
+            return Ok(());
+        };
+        if let Some(welcome) = info.query_value("welcome") {
+            host.spark(spark).write(&welcome).map_err(|error| Refusal::new(error.to_string()))?;
+        }
+        if let Some(gate) = info.query_value("gate") {
+            self.gates.pass(gate).await;
+        }
+        Ok(())
+    }
+
+    /// Does what the message commands, or echoes its value.
+    pub fn message(&self, spark: Spark<'_>, message: &mut Message<'_>) {
+        if let Ok(command) = message.decode::<Command>() {
+            self.obey(spark, command);
+        } else if let Ok(value) = message.decode::<Value>() {
+            // Written, not relayed: the parser is to be seen in both directions.
+            write(spark, &value);
+        }
+    }
+
+    /// Tells those who watch.
+    pub fn disconnected(&self, spark: Spark<'_>) {
+        let watchers = {
+            let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
+            watchers.remove(&spark.handle());
+            watchers.clone()
+        };
+        if watchers.is_empty() {
+            return;
+        }
+        let Some(info) = spark.info() else {
+            return;
+        };
+        for watcher in watchers {
+            write(spark.host().spark(watcher), &Disconnected { disconnected: info.id.clone() });
+        }
+    }
+
+    fn obey(&self, spark: Spark<'_>, command: Command) {
+        let host = spark.host();
+        match command {
+            Command::Whoami => {
+                if let Some(identity) = identity(spark) {
+                    write(spark, &identity);
+                }
+            }
+            Command::Close { data } => {
+                let last = data.and_then(|data| value::to_vec(&data).ok());
+                spark.end_with(&EndOptions { last, ..EndOptions::default() });
+            }
+            Command::Reconnect => spark.end_with(&EndOptions { reconnect: true, ..EndOptions::default() }),
+            Command::Broadcast { value } => {
+                if let Ok(payload) = Payload::of(&value) {
+                    host.broadcast(&payload, &[]);
+                }
+            }
+            Command::Count => write(spark, &Count { count: host.sparks().len() }),
+            Command::Watch => {
+                self.watchers.lock().unwrap_or_else(PoisonError::into_inner).insert(spark.handle());
+            }
+            Command::Release { gate } => write(spark, &Released { released: self.gates.open(&gate) }),
+            Command::Flood { count, size } => {
+                let text = "x".repeat(size);
+                for _ in 0..count {
+                    write(spark, &text);
+                }
+            }
+            Command::Send { event, args } => events::send(spark, &event, &args),
+            Command::Request { event, args } => events::request(spark, &event, &args),
+        }
+    }
+}
+
+/// Writes; a spark that is gone or over its limit is the host's business.
+pub fn write(spark: Spark<'_>, value: &impl Serialize) {
+    let _ = spark.write(value);
+}
+
+fn identity(spark: Spark<'_>) -> Option<Identity> {
+    let info = spark.info()?;
+    let address: std::net::SocketAddr = info.address.parse().ok()?;
+    Some(Identity {
+        id: info.id,
+        query: query_pairs(&info.query).collect(),
+        headers: info.headers.into_iter().collect(),
+        address: Address { ip: address.ip().to_string(), port: address.port() },
+    })
+}

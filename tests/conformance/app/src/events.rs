@@ -1,0 +1,1 @@
+//! Named events, on the plugin `emitter`, where it is there.
