@@ -1,0 +1,1 @@
+//! Runs plugins in memory.
