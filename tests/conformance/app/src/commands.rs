@@ -7,7 +7,6 @@ use plugin_api::value::{self, Value};
 use plugin_api::{EndOptions, Host, Message, Payload, Refusal, Spark, SparkId, query_pairs};
 use serde::{Deserialize, Serialize};
 
-use crate::events;
 use crate::gates::Gates;
 
 /// A message that is more than data.
@@ -30,10 +29,6 @@ enum Command {
     Release { gate: String },
     /// Write many large strings.
     Flood { count: usize, size: usize },
-    /// Send a named event.
-    Send { event: String, args: Vec<Value> },
-    /// Send a named event and tell how it was acknowledged.
-    Request { event: String, args: Vec<Value> },
 }
 
 /// The answer to `whoami`.
@@ -145,8 +140,6 @@ impl Application {
                     write(spark, &text);
                 }
             }
-            Command::Send { event, args } => events::send(spark, &event, &args),
-            Command::Request { event, args } => events::request(spark, &event, &args),
         }
     }
 }

@@ -5,7 +5,6 @@
 #![forbid(unsafe_code)]
 
 mod commands;
-mod events;
 mod gates;
 
 use std::sync::Arc;
@@ -38,7 +37,6 @@ impl Plugin for Application {
         registrar.message(move |spark, message| application.message(spark, message));
         let application = Arc::clone(self);
         registrar.disconnection(Priority::APPLICATION, move |spark, _| application.disconnected(spark));
-        events::register(registrar);
     }
 }
 

@@ -1,1 +1,0 @@
-//! Named events, on the plugin `emitter`, where it is there.

@@ -1,0 +1,3 @@
+export default function client(primus) {
+  primus.greeter = "one";
+}
