@@ -1,11 +1,10 @@
 //! serde's way out of the encoding.
 
 use std::borrow::Cow;
-use std::marker::PhantomData;
 
 use serde::de::value::{I64Deserializer, SeqDeserializer};
 use serde::de::{
-    self, DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor,
+    self, Deserialize, DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
 
@@ -263,9 +262,9 @@ impl<'de> Pairs<'_, 'de> {
         Ok(Some(self.key.clone()))
     }
 
-    fn value<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, DecodeError> {
+    fn value<T>(&mut self, read: impl FnOnce(&mut Deserializer<'de>) -> Result<T, DecodeError>) -> Result<T, DecodeError> {
         let offset = self.deserializer.reader.offset();
-        seed.deserialize(&mut *self.deserializer).map_err(|error| error.within_key(&self.key, offset))
+        read(self.deserializer).map_err(|error| error.within_key(&self.key, offset))
     }
 
     fn finish(mut self) -> Result<(), DecodeError> {
@@ -287,7 +286,7 @@ impl<'de> MapAccess<'de> for Pairs<'_, 'de> {
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, DecodeError> {
-        self.value(seed)
+        self.value(|deserializer| seed.deserialize(deserializer))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -311,19 +310,19 @@ impl<'de> VariantAccess<'de> for &mut Pairs<'_, 'de> {
     type Error = DecodeError;
 
     fn unit_variant(self) -> Result<(), DecodeError> {
-        self.value(PhantomData::<()>)
+        self.value(|deserializer| <()>::deserialize(deserializer))
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, DecodeError> {
-        self.value(seed)
+        self.value(|deserializer| seed.deserialize(deserializer))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, DecodeError> {
-        de::Deserializer::deserialize_tuple(&mut *self.deserializer, len, visitor)
+        self.value(|deserializer| de::Deserializer::deserialize_tuple(deserializer, len, visitor))
     }
 
     fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, DecodeError> {
-        de::Deserializer::deserialize_struct(&mut *self.deserializer, "", fields, visitor)
+        self.value(|deserializer| de::Deserializer::deserialize_struct(deserializer, "", fields, visitor))
     }
 }
 
