@@ -5,7 +5,7 @@
  */
 
 import assert from 'node:assert/strict';
-import { copyFileSync, readFileSync, renameSync, rmSync, writeFileSync, openSync, writeSync, closeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 
@@ -13,75 +13,7 @@ import WebSocket from 'ws';
 
 import { build, library, startFor } from '../conformance/server.js';
 import { Inbox, next, until } from '../conformance/waiting.js';
-import { Steady } from './steady.js';
-
-/** A server, and the connection that must not notice. */
-async function serving(t, settings = {}) {
-  const server = await startFor(t, settings);
-  return { server, steady: await Steady.start(t, server) };
-}
-
-/** Copies a library of the build into the plugins, as `cp` does it. */
-function drop(server, plugin, file = `lib${plugin}.so`) {
-  copyFileSync(library(plugin), join(server.plugins, file));
-}
-
-/** Puts a file into the plugins at once, as a careful installer does it. */
-function put(server, file, content) {
-  const temporary = join(server.directory, 'incoming');
-  writeFileSync(temporary, content);
-  renameSync(temporary, join(server.plugins, file));
-}
-
-function remove(server, file) {
-  rmSync(join(server.plugins, file));
-}
-
-/** What a new connection is answered to one message. */
-async function answer(server, message) {
-  const socket = new WebSocket(`ws://127.0.0.1:${server.port}/primus`);
-  const inbox = new Inbox();
-  socket.on('message', (data) => inbox.put(JSON.parse(data)));
-  try {
-    await next(socket, 'open');
-    socket.send(JSON.stringify(message));
-    return await inbox.take();
-  } finally {
-    socket.terminate();
-  }
-}
-
-/** Resolves when a new connection is answered `expected` to `message`. */
-function answers(server, message, expected) {
-  return until(`the answer ${JSON.stringify(expected)}`, async () => (await answer(server, message)) === expected);
-}
-
-/** The served client: its tag and its text. */
-async function client(server) {
-  const response = await fetch(server.at('/primus.js'));
-  return { tag: response.headers.get('etag'), text: await response.text() };
-}
-
-/** Lines of the log that complain, since `mark`. */
-function complaints(server, mark) {
-  return server.lines(/\b(WARN|ERROR)\b/, mark);
-}
-
-/**
- * Something faulty comes: there has to be exactly one line of complaint that matches all the patterns, also after everything
- * has been looked at again (a good plugin that is dropped in afterwards is live), and the open connection goes on.
- */
-async function refused(t, { server, steady }, come, ...patterns) {
-  const mark = server.log.length;
-  await come();
-  const line = await until('a line of complaint', () => complaints(server, mark)[0]);
-  for (const pattern of patterns) assert.match(line, pattern);
-  drop(server, 'lifecycle_greeter', 'zz-greeter.so');
-  await answers(server, 'greet', 'greetings from one');
-  assert.deepEqual(complaints(server, mark), [line]);
-  await steady.goesOn();
-  return line;
-}
+import { answer, answers, client, complaints, drop, put, refused, remove, serving } from './folder.js';
 
 describe('a plugin that is dropped in', () => {
   test('is live, for new connections and open ones, and in the served client', async (t) => {
@@ -184,29 +116,29 @@ describe('a file that can not be a plugin gets one clear line', () => {
   test('half of a library, which then is completed', async (t) => {
     const house = await serving(t);
     const bytes = readFileSync(library('lifecycle_dependent'));
-    await refused(t, house, () => put(house.server, 'half.so', bytes.subarray(0, bytes.length / 2)), /half\.so/);
+    await refused(house, () => put(house.server, 'half.so', bytes.subarray(0, bytes.length / 2)), /half\.so/);
     put(house.server, 'half.so', bytes);
     await answers(house.server, 'depend', 'I can, the greeter is here');
   });
 
   test('text', async (t) => {
     const house = await serving(t);
-    await refused(t, house, () => put(house.server, 'letter.so', 'Dear server, please load me.\n'.repeat(1_000)), /letter\.so/, /ELF|library/i);
+    await refused(house, () => put(house.server, 'letter.so', 'Dear server, please load me.\n'.repeat(1_000)), /letter\.so/, /ELF|library/i);
   });
 
   test('nothing', async (t) => {
     const house = await serving(t);
-    await refused(t, house, () => put(house.server, 'empty.so', ''), /empty\.so/);
+    await refused(house, () => put(house.server, 'empty.so', ''), /empty\.so/);
   });
 
   test('a program', async (t) => {
     const house = await serving(t);
-    await refused(t, house, () => put(house.server, 'program.so', readFileSync(join(build, 'switchboard'))), /program\.so/);
+    await refused(house, () => put(house.server, 'program.so', readFileSync(join(build, 'switchboard'))), /program\.so/);
   });
 
   test('a library of another ABI', async (t) => {
     const house = await serving(t);
-    await refused(t, house, () => drop(house.server, 'lifecycle_foreign', 'foreign.so'), /foreign\.so/);
+    await refused(house, () => drop(house.server, 'lifecycle_foreign', 'foreign.so'), /foreign\.so/);
   });
 
   test('a file of another kind is none of our business', async (t) => {
@@ -225,19 +157,19 @@ describe('a file that can not be a plugin gets one clear line', () => {
 describe('a plugin that fails gets one clear line', () => {
   test('at its start', async (t) => {
     const house = await serving(t);
-    await refused(t, house, () => drop(house.server, 'lifecycle_failing'), /failing/, /there is no moon tonight/);
+    await refused(house, () => drop(house.server, 'lifecycle_failing'), /failing/, /there is no moon tonight/);
   });
 
   test('at its start by a panic', async (t) => {
     const house = await serving(t, { tables: { panicking: { at_start: true } } });
-    await refused(t, house, () => drop(house.server, 'lifecycle_panicking'), /panicking/, /the start went over a cliff/);
+    await refused(house, () => drop(house.server, 'lifecycle_panicking'), /panicking/, /the start went over a cliff/);
   });
 
   test('in a hook by a panic: it is quarantined, and the spec says so', async (t) => {
     const house = await serving(t);
     drop(house.server, 'lifecycle_panicking');
     await answers(house.server, 'calm', 'calm as the sea');
-    await refused(t, house, () => answer(house.server, 'panic'), /panicking/, /the hook went over a cliff/);
+    await refused(house, () => answer(house.server, 'panic'), /panicking/, /the hook went over a cliff/);
     assert.equal(await answer(house.server, 'calm'), 'calm', 'its hooks are skipped');
     const spec = await (await fetch(house.server.at('/spec'))).text();
     assert.match(spec, /panicking/);
@@ -291,7 +223,7 @@ describe('plugins that do not fit together get one clear line', () => {
 
   test('one that needs another, which is not there: it is live when the other has come', async (t) => {
     const house = await serving(t);
-    await refused(t, house, () => drop(house.server, 'lifecycle_dependent'), /dependent/, /greeter/);
+    await refused(house, () => drop(house.server, 'lifecycle_dependent'), /dependent/, /greeter/);
     await answers(house.server, 'depend', 'I can, the greeter is here');
   });
 
