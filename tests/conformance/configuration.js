@@ -9,16 +9,27 @@
  * @param {string} plugins The folder of the libraries.
  */
 export function configuration(settings, plugins) {
+  const origins = settings.origins ?? ['*'];
   const tables = {
     server: {
       listen: `127.0.0.1:${settings.port}`,
       plugins,
       path: settings.pathname,
-      ...(settings.static ? { static: settings.static } : {}),
+      ping_interval: settings.pingInterval ? `${settings.pingInterval}ms` : false,
+      max_message: settings.maxLength,
+      cors: { origins },
+      ...(settings.static ? { static: { '/': settings.static } } : {}),
     },
-    ...settings.tables,
+    websocket: {
+      max_message_bytes: settings.maxLength,
+      origins,
+      ...(settings.compression ? { compression: { threshold_bytes: 1, server_no_context_takeover: false } } : {}),
+    },
   };
-  return Object.entries(tables).map(([name, keys]) => table(name, keys)).join('\n');
+  for (const [name, keys] of Object.entries(settings.tables ?? {})) tables[name] = { ...tables[name], ...keys };
+  return Object.entries(tables)
+    .map(([name, keys]) => table(name, keys))
+    .join('\n');
 }
 
 /** One table; a value is a string, number, boolean, array of those, or an inline table of them. */

@@ -153,7 +153,7 @@ describe('the served client', () => {
 });
 
 describe('other origins', () => {
-  test('are let in by default, but never with credentials under any name', async () => {
+  test('are let in when all are, but then never with credentials', async () => {
     const { status, headers } = await request('/primus/spec', { headers: { Origin: 'http://page.example' } });
     assert.equal(status, 200);
     assert.ok(['*', 'http://page.example'].includes(headers['access-control-allow-origin']));
@@ -174,6 +174,14 @@ describe('other origins', () => {
       assert.equal(stranger.headers['access-control-allow-origin'], undefined);
     }
     assert.equal((await request('/primus/spec', { to: choosy })).status, 200);
+  });
+
+  test('are strangers as long as none is listed', ours, async (t) => {
+    const alone = await startFor(t, { origins: [] });
+    const stranger = await request('/primus/spec', { to: alone, headers: { Origin: 'http://page.example' } });
+    assert.equal(stranger.status, 403);
+    const neighbour = await request('/primus/spec', { to: alone, headers: { Origin: alone.url } });
+    assert.equal(neighbour.status, 200);
   });
 
   test('may ask before they send', async () => {
@@ -329,5 +337,34 @@ describe('static files', ours, () => {
 
   test('never hide what is ours', async () => {
     assert.equal((await request('/primus/spec', { to: files })).status, 200);
+  });
+});
+
+describe('the address of a client behind a proxy', ours, () => {
+  /** What the application takes for the address of a client whose request has these header fields. */
+  async function addressOf(t, to, headers) {
+    const peer = await Peer.handshake(t, to, { headers });
+    peer.say('{"command":"whoami"}');
+    return JSON.parse(await peer.text()).address.ip;
+  }
+
+  test('is what a trusted proxy says', async (t) => {
+    const behind = await startFor(t, { tables: { server: { trusted_proxies: ['127.0.0.1', '10.0.0.0/8'] } } });
+    assert.equal(await addressOf(t, behind, { 'X-Forwarded-For': '203.0.113.7' }), '203.0.113.7');
+    assert.equal(await addressOf(t, behind, { 'X-Forwarded-For': '198.51.100.1, 203.0.113.7, 10.1.2.3' }), '203.0.113.7');
+    assert.equal(await addressOf(t, behind, {}), '127.0.0.1');
+  });
+
+  test('is what it says in the standard header, where that is chosen', async (t) => {
+    const behind = await startFor(t, { tables: { server: { trusted_proxies: ['127.0.0.1'], forwarded_by: 'forwarded' } } });
+    assert.equal(await addressOf(t, behind, { Forwarded: 'for=203.0.113.7;proto=https' }), '203.0.113.7');
+    assert.equal(await addressOf(t, behind, { Forwarded: 'for="[2001:db8::7]:4711"' }), '2001:db8::7');
+    assert.equal(await addressOf(t, behind, { 'X-Forwarded-For': '203.0.113.7' }), '127.0.0.1');
+  });
+
+  test('is not what just anyone says', async (t) => {
+    for (const headers of [{ 'X-Forwarded-For': '203.0.113.7' }, { Forwarded: 'for=203.0.113.7' }]) {
+      assert.equal(await addressOf(t, server, headers), '127.0.0.1');
+    }
   });
 });

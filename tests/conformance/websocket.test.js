@@ -280,6 +280,14 @@ describe('closing', () => {
     assert.ok([1000, 1005].includes(code));
   });
 
+  test('the close code is what is configured', ours, async (t) => {
+    const formal = await startFor(t, { tables: { websocket: { close_code: 1000 } } });
+    const peer = await Peer.handshake(t, formal);
+    peer.say('{"command":"close"}');
+    assert.equal(await peer.text(), '"primus::server::close"');
+    assert.equal((await peer.frame()).code, 1000);
+  });
+
   test('with {reconnect: true} there is no primus::server::close', async (t) => {
     const peer = await Peer.handshake(t, server);
     peer.say('{"command":"reconnect"}');
@@ -549,5 +557,21 @@ describe('a reader that does not read', () => {
     setImmediate(() => peer.socket.resume());
     for (let number = 0; number < 10; number += 1) assert.equal((await peer.text()).length, 64 * 1024 + 2);
     assert.equal(await peer.text(), '"the end"');
+  });
+});
+
+describe('the raw echo', ours, () => {
+  test('sends back what comes, as it came, with no Primus in between', async (t) => {
+    const raw = await startFor(t, { plugins: ['websocket'], tables: { websocket: { echo_path: '/echo' } } });
+    const peer = await Peer.handshake(t, raw, { path: '/primus/echo' });
+    assert.equal(peer.answer.status, 101);
+    for (const [opcode, payload] of [[TEXT, 'no JSON: {'], [BINARY, Buffer.from([0, 255, 1])], [TEXT, '"primus::id::"'], [TEXT, '']]) {
+      peer.send(frame(opcode, payload));
+      const echo = await peer.frame();
+      assert.equal(echo.opcode, opcode);
+      assert.deepEqual(echo.payload, Buffer.from(payload));
+    }
+    peer.send(frame(TEXT, 'frag', { open: true }), frame(CONTINUATION, 'ments'));
+    assert.equal(await peer.text(), 'fragments');
   });
 });

@@ -20,6 +20,7 @@ export class Steady {
   static async start(t, server) {
     const steady = new Steady(new WebSocket(`ws://127.0.0.1:${server.port}${server.settings.pathname}`));
     t.after(() => {
+      steady.leave();
       steady.socket.terminate();
       steady.assertUnbroken();
     });
@@ -31,14 +32,14 @@ export class Steady {
   /** @param {WebSocket} socket */
   constructor(socket) {
     this.socket = socket;
-    this.ending = false;
+    this.leaving = false;
     socket.on('message', (data) => {
       if (data.toString() !== String(this.beats)) this.fault ??= `got ${data} for ${this.beats}`;
       this.beats += 1;
       socket.send(String(this.beats));
     });
     socket.on('close', (code) => {
-      if (!this.ending) this.fault ??= `closed with ${code} after ${this.beats} echoes`;
+      if (!this.leaving) this.fault ??= `closed with ${code} after ${this.beats} echoes`;
     });
   }
 
@@ -49,9 +50,12 @@ export class Steady {
     this.assertUnbroken();
   }
 
+  /** From now on it may be closed. */
+  leave() {
+    this.leaving = true;
+  }
+
   assertUnbroken() {
-    this.ending = true;
     assert.equal(this.fault, undefined);
-    this.ending = false;
   }
 }
