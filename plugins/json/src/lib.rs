@@ -1,2 +1,83 @@
-//! The JSON parser.
+//! The JSON parser: messages as text, as `JSON.stringify` and `JSON.parse` have them. Primus's default.
+//!
+//! | value | on the wire | comes back as |
+//! | --- | --- | --- |
+//! | date | ISO 8601 text, as JavaScript's `toISOString`; `null` outside of its range | text |
+//! | byte string | `{"type":"Buffer","data":[…]}`, as Node's `Buffer` | such an object |
+//! | NaN, infinities | `null` | `null` |
+//! | integer beyond 2^53 | all its digits (JavaScript rounds them) | the same integer up to 64 bits |
+//! | whole float below 2^53 | without a fraction, as JavaScript's numbers | integer |
+//! | text | U+2028 and U+2029 escaped, as Primus does | the same |
+//!
+//! A binary message is no JSON: it is one byte string, untouched, as with Primus. Half of a surrogate pair, which `JSON.parse`
+//! takes and no UTF-8 can hold, is read as U+FFFD. A number that no float can hold (`1e400`) is refused. Arrays and objects nest at
+//! most 127 deep. The size of a message is the transport's to limit: the encoded value takes at most 2.25 times the bytes of the text.
 #![forbid(unsafe_code)]
+
+mod decode;
+mod encode;
+mod surrogates;
+
+use plugin_api::prelude::*;
+use plugin_api::value::Writer;
+use plugin_api::{ByteSet, ParseError, Parser};
+
+/// The plugin. It has nothing to set.
+pub struct JsonPlugin;
+
+impl Plugin for JsonPlugin {
+    const NAME: &'static str = "json";
+    const DESCRIPTION: &'static str = "messages as JSON text";
+    type Config = NoConfig;
+
+    fn start(_config: NoConfig, _host: Host) -> Result<Self, StartError> {
+        Ok(Self)
+    }
+
+    fn register(self: &Arc<Self>, registrar: &mut Registrar<'_>) {
+        registrar.parser(Json);
+        registrar.client_part(ClientPart::Parser, Self::NAME, include_str!("../client.js"));
+    }
+}
+
+export_plugin!(JsonPlugin);
+
+/// The parser.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Json;
+
+impl Parser for Json {
+    fn name(&self) -> &str {
+        JsonPlugin::NAME
+    }
+
+    fn decode(&self, kind: Kind, wire: &[u8], value: &mut Vec<u8>) -> Result<(), ParseError> {
+        match kind {
+            Kind::Binary => {
+                Writer::new(value).bytes(wire);
+                Ok(())
+            }
+            Kind::Text => decode::text(wire, value).map_err(|error| ParseError(error.to_string())),
+        }
+    }
+
+    fn encode(&self, value: &[u8], wire: &mut Vec<u8>) -> Result<Option<Kind>, ParseError> {
+        encode::value(value, wire).map_err(|error| ParseError(error.to_string()))?;
+        Ok(Some(Kind::Text))
+    }
+
+    fn decode_string(&self, kind: Kind, wire: &[u8]) -> Option<String> {
+        match kind {
+            Kind::Binary => None,
+            Kind::Text => decode::string(wire),
+        }
+    }
+
+    fn string_lead(&self) -> ByteSet {
+        // White space may stand before the quotation mark (RFC 8259, section 2).
+        ByteSet::of(b"\" \t\n\r")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,42 @@
+//! From JSON text (RFC 8259) to an encoded value.
+
+use plugin_api::value;
+use serde_json::Deserializer;
+
+use crate::surrogates;
+
+/// Why a text is refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DecodeError {
+    /// The transport said that it is text.
+    #[error("the message is not UTF-8: {0}")]
+    Utf8(#[from] std::str::Utf8Error),
+    /// It is not one JSON value, or one that is nested too deeply, or has a number that no float can hold.
+    #[error("the message is not JSON: {0}")]
+    Syntax(#[from] serde_json::Error),
+}
+
+/// Appends the encoding of the value that a text is. After an error nothing is appended.
+pub(crate) fn text(wire: &[u8], value: &mut Vec<u8>) -> Result<(), DecodeError> {
+    let text = std::str::from_utf8(wire)?;
+    let start = value.len();
+    let Err(error) = parse(text, value) else { return Ok(()) };
+    value.truncate(start);
+    // serde_json refuses half surrogates. They are rare: whoever sends none doesn't pay for them.
+    let Some(repaired) = surrogates::replaced(text) else { return Err(error.into()) };
+    parse(&repaired, value).map_err(|error| {
+        value.truncate(start);
+        error.into()
+    })
+}
+
+fn parse(text: &str, value: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+    let mut deserializer = Deserializer::from_str(text);
+    value::encode_from(&mut deserializer, value)?;
+    deserializer.end()
+}
+
+/// The string that a text is, if it is one.
+pub(crate) fn string(wire: &[u8]) -> Option<String> {
+    serde_json::from_slice(wire).ok()
+}
