@@ -77,7 +77,7 @@ impl fmt::Debug for Encoded<'_> {
 
 impl Serialize for Encoded<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_newtype_struct(ENCODED_TOKEN, &super::bytes::Bytes(self.0))
+        serializer.serialize_newtype_struct(ENCODED_TOKEN, serde_bytes::Bytes::new(self.0))
     }
 }
 

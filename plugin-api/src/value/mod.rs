@@ -19,6 +19,10 @@
 //! JavaScript has one type of number, and parsers write what they find: `1` and `1.0` are an integer and a float in the encoding. A
 //! field of an integer type takes both, if the number is whole and in range; a field of a float type takes both.
 //!
+//! # Byte strings
+//!
+//! serde writes a `Vec<u8>` as an array of numbers, unless the field says otherwise: `#[serde(with = "serde_bytes")]`. Both are read.
+//!
 //! Knows nothing of any parser's format, of messages or of the ABI.
 
 mod date;
@@ -33,9 +37,6 @@ mod transcode;
 mod tree;
 mod walk;
 mod writer;
-
-pub mod bytes;
-pub mod cow_bytes;
 
 #[cfg(test)]
 mod tests;

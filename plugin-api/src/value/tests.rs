@@ -40,7 +40,7 @@ struct Order {
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
     made: Date,
-    #[serde(with = "super::bytes")]
+    #[serde(with = "serde_bytes")]
     seal: Vec<u8>,
     shapes: Vec<Shape>,
     by_number: BTreeMap<i32, char>,
@@ -101,7 +101,7 @@ fn texts_and_bytes_are_borrowed_from_the_encoding() {
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Borrowed<'a> {
         text: &'a str,
-        #[serde(borrow, with = "super::cow_bytes")]
+        #[serde(borrow, with = "serde_bytes")]
         bytes: std::borrow::Cow<'a, [u8]>,
     }
 
