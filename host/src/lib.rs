@@ -1,1 +1,4 @@
 //! The lean host.
+
+pub mod config;
+pub mod http;

@@ -1,0 +1,120 @@
+//! `plugins.toml`: the one configuration file, read into types.
+//!
+//! `[server]` is the host's own table; every other table belongs to the plugin of that name. This folder knows the
+//! file's syntax, the host's options and where in the file each key stands. It does not know any plugin's options: a
+//! plugin judges its own table, and [`PluginConfig::explain`] turns its answer into a place in the file.
+//!
+//! Start reading at [`Config::parse`].
+
+mod error;
+mod pathname;
+mod plugin;
+mod schema;
+mod server;
+mod source;
+#[cfg(test)]
+mod tests;
+mod typed;
+mod units;
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+pub use error::{ConfigError, Refusal};
+pub use pathname::Pathname;
+pub use plugin::{Pin, PluginConfig};
+pub use server::{CorsOptions, ForwardedBy, LogFormat, LogLevel, LogOptions, Overflow, Server, ShutdownOptions};
+pub use units::{ByteCount, PingInterval};
+
+use source::Source;
+
+/// A configuration file that has been read and found valid as far as the host can tell.
+///
+/// Two configurations are equal when they ask for the same; comments, order and places don't count.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The host's own table, with defaults filled in and paths resolved against the file's folder.
+    pub server: Server,
+    plugins: BTreeMap<String, PluginConfig>,
+    source: Arc<Source>,
+}
+
+impl Config {
+    /// Reads and parses the file at `path`.
+    ///
+    /// # Errors
+    /// [`ConfigError::Unreadable`] if it can't be read as UTF-8 text, [`ConfigError::Refused`] if something in it is wrong.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path).map_err(|cause| ConfigError::Unreadable { file: path.to_owned(), cause })?;
+        Self::parse(&text, path)
+    }
+
+    /// Parses `text`. `path` names the file in errors, and its folder is what relative paths in the file start from.
+    ///
+    /// # Errors
+    /// [`ConfigError::Refused`] with the first thing that is wrong: file, line, column, key and what is allowed.
+    pub fn parse(text: &str, path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        let source = Arc::new(Source::parse(text, path.as_ref())?);
+        let mut server = match source.root().get(server::TABLE) {
+            Some(item) => Server::read(item).map_err(|fault| source.refuse(fault.inside(server::TABLE)))?,
+            None => Server::default(),
+        };
+        server.resolve(source.folder());
+        let plugins = plugin::read_all(&source)?;
+        Ok(Self { server, plugins, source })
+    }
+
+    /// The file this configuration was read from.
+    pub fn file(&self) -> &Path {
+        self.source.file()
+    }
+
+    /// What the file says about `plugin`, or `None` if it has no table for it.
+    ///
+    /// `-` and `_` are the same here, since a library's file name can only have the latter.
+    pub fn plugin(&self, name: &str) -> Option<&PluginConfig> {
+        self.plugins.get(&plugin::canonical(name))
+    }
+
+    /// The plugin's configuration: the file's, or the one of a plugin that the file doesn't name, whose table is empty
+    /// and which is enabled if `auto_load` is on.
+    pub fn plugin_or_default(&self, name: &str) -> PluginConfig {
+        self.plugin(name).cloned().unwrap_or_else(|| PluginConfig::unnamed(name, self.server.auto_load, &self.source))
+    }
+
+    /// All plugin tables of the file, by load order and then by name.
+    pub fn plugins(&self) -> Vec<&PluginConfig> {
+        let mut plugins: Vec<_> = self.plugins.values().collect();
+        plugins.sort_by(|a, b| (a.order, &a.name).cmp(&(b.order, &b.name)));
+        plugins
+    }
+
+    /// One sentence for each table that belongs to none of the `known` plugins: not an error, since the library may be
+    /// dropped in later, but worth a line at level info.
+    pub fn unclaimed<'a>(&self, known: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+        let known: Vec<String> = known.into_iter().map(plugin::canonical).collect();
+        self.plugins
+            .iter()
+            .filter(|(name, _)| !known.contains(name))
+            .map(|(_, config)| {
+                let candidates = known.iter().map(String::as_str).chain([server::TABLE]);
+                let hint = error::nearest(&config.name, candidates)
+                    .map_or_else(String::new, |near| format!("; did you mean [{near}]?"));
+                format!("{} names [{}], and no such plugin is there{hint}", config.place(), config.name)
+            })
+            .collect()
+    }
+}
+
+impl Default for Config {
+    /// What an empty `plugins.toml` in the current folder would say.
+    fn default() -> Self {
+        Self::parse("", "plugins.toml").expect("an empty file has nothing wrong in it")
+    }
+}
+
+impl PartialEq for Config {
+    fn eq(&self, other: &Self) -> bool {
+        self.server == other.server && self.plugins == other.plugins
+    }
+}

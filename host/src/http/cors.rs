@@ -1,0 +1,275 @@
+//! Which pages may use the server: CORS (the Fetch standard, "CORS protocol"), and the same rule for upgrades.
+//!
+//! A request without `Origin` comes from no page of another site and passes. A page of the host that it asks for passes.
+//! Any other needs its origin in the configuration. Unlike Primus, no origin is reflected that isn't listed, and
+//! upgrades are held to the same list ([`Cors::allows`]).
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+
+use crate::config::CorsOptions;
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub enum Access {
+    /// It goes on; these headers are added to whatever the answer will be.
+    Pass(HeaderMap),
+    /// It is answered at once: a preflight with 204, a page that isn't allowed with 403.
+    Answer(Response<Bytes>),
+}
+
+/// The rule, with its header values made beforehand.
+#[derive(Debug, Clone)]
+pub struct Cors {
+    any: bool,
+    origins: Vec<String>,
+    credentials: bool,
+    methods: HeaderValue,
+    headers: Option<HeaderValue>,
+    exposed: Option<HeaderValue>,
+    max_age: HeaderValue,
+}
+
+impl Cors {
+    /// The rule that `options` ask for.
+    pub fn new(options: &CorsOptions) -> Self {
+        let names = |names: &[HeaderName]| {
+            let joined = names.iter().map(HeaderName::as_str).collect::<Vec<_>>().join(", ");
+            (!joined.is_empty()).then(|| value(joined))
+        };
+        let methods: Vec<_> = options.methods.iter().map(Method::as_str).collect();
+        Self {
+            any: options.origins.iter().any(|origin| origin == "*"),
+            origins: options.origins.iter().map(|origin| normal(origin)).collect(),
+            credentials: options.credentials,
+            methods: value(methods.join(", ")),
+            headers: names(&options.headers),
+            exposed: names(&options.exposed),
+            max_age: value(options.max_age.as_secs().to_string()),
+        }
+    }
+
+    /// Whether a page of `origin` may use the server that it reached as `host` (the client's `Host` header, past proxies).
+    pub fn allows(&self, origin: &str, host: Option<&str>) -> bool {
+        self.any || is_same_site(origin, host) || self.origins.contains(&normal(origin))
+    }
+
+    /// Judges a request. `host` as for [`Self::allows`].
+    pub fn check(&self, method: &Method, headers: &HeaderMap, host: Option<&str>) -> Access {
+        let Some(origin) = headers.get(header::ORIGIN) else {
+            return Access::Pass(self.vary());
+        };
+        // An origin that is no ASCII text is nobody's.
+        let name = origin.to_str().unwrap_or_default();
+        if !self.allows(name, host) {
+            return Access::Answer(refused());
+        }
+        let mut answer = self.vary();
+        if self.any && !self.credentials {
+            answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        } else {
+            answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        }
+        if self.credentials {
+            answer.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        }
+        if method == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
+            return Access::Answer(self.preflight(answer, headers));
+        }
+        if let Some(exposed) = &self.exposed {
+            answer.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed.clone());
+        }
+        Access::Pass(answer)
+    }
+
+    fn preflight(&self, mut answer: HeaderMap, asked: &HeaderMap) -> Response<Bytes> {
+        answer.insert(header::ACCESS_CONTROL_ALLOW_METHODS, self.methods.clone());
+        answer.insert(header::ACCESS_CONTROL_MAX_AGE, self.max_age.clone());
+        match &self.headers {
+            Some(headers) => {
+                answer.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, headers.clone());
+            }
+            None => {
+                answer.append(header::VARY, HeaderValue::from_name(header::ACCESS_CONTROL_REQUEST_HEADERS));
+                if let Some(wanted) = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+                    answer.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
+                }
+            }
+        }
+        let mut response = Response::new(Bytes::new());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        *response.headers_mut() = answer;
+        response
+    }
+
+    /// Answers that differ by origin say so, also to those who sent none: a cache must not mix them up.
+    fn vary(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if !self.any || self.credentials {
+            headers.insert(header::VARY, HeaderValue::from_name(header::ORIGIN));
+        }
+        headers
+    }
+}
+
+/// The answer to a page that may not use the server; also what an upgrade gets.
+pub fn refused() -> Response<Bytes> {
+    super::text(StatusCode::FORBIDDEN, "This origin is not allowed to use this server.\n")
+}
+
+/// Whether `origin` is a page of `host`. The scheme is left aside: behind a proxy that ends TLS and isn't listed as
+/// trusted, a page of `https://a.example` reaches `a.example` over plain HTTP.
+fn is_same_site(origin: &str, host: Option<&str>) -> bool {
+    let (Some((scheme, authority)), Some(host)) = (origin.split_once("://"), host) else {
+        return false;
+    };
+    without_default_port(scheme, authority).eq_ignore_ascii_case(without_default_port(scheme, host))
+}
+
+/// An origin in lower case and without the port that its scheme implies.
+fn normal(origin: &str) -> String {
+    let lower = origin.to_ascii_lowercase();
+    match lower.split_once("://") {
+        Some((scheme, authority)) => {
+            format!("{scheme}://{}", without_default_port(scheme, authority))
+        }
+        None => lower,
+    }
+}
+
+fn without_default_port<'a>(scheme: &str, authority: &'a str) -> &'a str {
+    let port = match scheme {
+        "https" => ":443",
+        "http" => ":80",
+        _ => return authority,
+    };
+    authority.strip_suffix(port).unwrap_or(authority)
+}
+
+fn value(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).expect("methods, header names and numbers are valid in a header")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn options(origins: &[&str]) -> CorsOptions {
+        CorsOptions { origins: origins.iter().map(|origin| (*origin).to_owned()).collect(), ..CorsOptions::default() }
+    }
+
+    fn ask(options: &CorsOptions, method: &Method, headers: &[(HeaderName, &str)]) -> Access {
+        let headers =
+            headers.iter().map(|(name, text)| (name.clone(), text.parse().expect("it is a header's value"))).collect();
+        Cors::new(options).check(method, &headers, Some("a.example:8080"))
+    }
+
+    #[track_caller]
+    fn passes(options: &CorsOptions, origin: &str) -> HeaderMap {
+        match ask(options, &Method::GET, &[(header::ORIGIN, origin)]) {
+            Access::Pass(headers) => headers,
+            Access::Answer(answer) => panic!("refused: {answer:?}"),
+        }
+    }
+
+    #[track_caller]
+    fn is_refused(options: &CorsOptions, origin: &str) {
+        match ask(options, &Method::GET, &[(header::ORIGIN, origin)]) {
+            Access::Pass(headers) => panic!("passed: {headers:?}"),
+            Access::Answer(answer) => assert_eq!(answer.status(), StatusCode::FORBIDDEN),
+        }
+    }
+
+    #[test]
+    fn by_default_only_pages_of_the_same_host_pass() {
+        let options = options(&[]);
+        let headers = passes(&options, "http://a.example:8080");
+        assert!(!headers.contains_key(header::ACCESS_CONTROL_ALLOW_CREDENTIALS));
+        passes(&options, "https://A.example:8080");
+        for other in ["http://a.example", "http://b.example:8080", "null", "", "http://a.example:8080.evil"] {
+            is_refused(&options, other);
+        }
+    }
+
+    #[test]
+    fn a_request_of_no_page_passes() {
+        assert!(matches!(ask(&options(&[]), &Method::GET, &[]), Access::Pass(_)));
+    }
+
+    #[test]
+    fn a_listed_origin_is_named_and_caches_are_told() {
+        let listed = options(&["https://b.example"]);
+        let headers = passes(&listed, "https://b.example:443");
+        assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "https://b.example:443");
+        assert_eq!(headers[header::VARY], "origin");
+        is_refused(&listed, "http://b.example");
+        is_refused(&listed, "https://b.example:8443");
+        is_refused(&listed, "https://sub.b.example");
+    }
+
+    #[test]
+    fn any_origin_gets_a_star_and_never_its_own_name() {
+        let headers = passes(&options(&["*"]), "https://evil.example");
+        assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");
+        assert!(!headers.contains_key(header::ACCESS_CONTROL_ALLOW_CREDENTIALS));
+        assert!(!headers.contains_key(header::VARY));
+    }
+
+    #[test]
+    fn credentials_and_exposed_headers_come_where_they_are_asked_for() {
+        let options =
+            CorsOptions { credentials: true, exposed: vec![header::ETAG, header::LOCATION], ..options(&["https://b.example"]) };
+        let headers = passes(&options, "https://b.example");
+        assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_CREDENTIALS], "true");
+        assert_eq!(headers[header::ACCESS_CONTROL_EXPOSE_HEADERS], "etag, location");
+    }
+
+    fn preflight(options: &CorsOptions) -> Response<Bytes> {
+        let asked = [
+            (header::ORIGIN, "https://b.example"),
+            (header::ACCESS_CONTROL_REQUEST_METHOD, "PUT"),
+            (header::ACCESS_CONTROL_REQUEST_HEADERS, "x-a, x-b"),
+        ];
+        match ask(options, &Method::OPTIONS, &asked) {
+            Access::Answer(answer) => answer,
+            Access::Pass(headers) => panic!("a preflight went on: {headers:?}"),
+        }
+    }
+
+    #[test]
+    fn a_preflight_is_answered() {
+        let answer = preflight(&CorsOptions {
+            max_age: Duration::from_secs(60),
+            methods: vec![Method::GET, Method::PUT],
+            ..options(&["https://b.example"])
+        });
+        assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+        let headers = answer.headers();
+        assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "https://b.example");
+        assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_METHODS], "GET, PUT");
+        assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_HEADERS], "x-a, x-b");
+        assert_eq!(headers[header::ACCESS_CONTROL_MAX_AGE], "60");
+        let vary: Vec<_> = headers.get_all(header::VARY).iter().collect();
+        assert_eq!(vary, ["origin", "access-control-request-headers"]);
+    }
+
+    #[test]
+    fn a_preflight_allows_no_more_headers_than_are_listed() {
+        let answer = preflight(&CorsOptions { headers: vec![header::AUTHORIZATION], ..options(&["https://b.example"]) });
+        assert_eq!(answer.headers()[header::ACCESS_CONTROL_ALLOW_HEADERS], "authorization");
+    }
+
+    #[test]
+    fn a_preflight_of_an_unlisted_origin_is_refused() {
+        assert_eq!(preflight(&options(&[])).status(), StatusCode::FORBIDDEN);
+    }
+
+    #[test]
+    fn an_options_request_that_is_no_preflight_goes_on() {
+        let asked = [(header::ORIGIN, "https://b.example")];
+        let access = ask(&options(&["https://b.example"]), &Method::OPTIONS, &asked);
+        assert!(matches!(access, Access::Pass(_)));
+    }
+}

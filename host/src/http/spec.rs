@@ -1,0 +1,97 @@
+//! `/primus/spec`: what a client that was not served by this server needs to know to talk to it.
+//!
+//! The keys and their order are Primus 8's. Knows nothing of what the names in it mean.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, header};
+use serde::{Serialize, Serializer};
+
+/// The version of Primus whose protocol is spoken.
+pub const PRIMUS_VERSION: &str = "8.0.9";
+
+/// The server's description of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Spec {
+    /// How often the server pings; `None` is written as `false`.
+    #[serde(serialize_with = "milliseconds")]
+    pub ping_interval: Option<Duration>,
+    /// The path of the server.
+    pub pathname: String,
+    /// The version of Primus whose protocol is spoken: [`PRIMUS_VERSION`].
+    pub version: &'static str,
+    /// The name of the parser in force.
+    pub parser: String,
+    /// The name of the transport in force, as Primus calls its transformers.
+    pub transformer: String,
+    /// Plugins that are there and don't serve; the key is left out while there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub quarantined: Vec<Quarantined>,
+}
+
+/// A plugin that has been taken out of service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Quarantined {
+    /// Its name.
+    pub plugin: String,
+    /// Why, in one line.
+    pub reason: String,
+}
+
+impl Spec {
+    /// The answer to a request for it.
+    pub fn respond(&self) -> Response<Bytes> {
+        let body = serde_json::to_vec(self).expect("strings and numbers are always JSON");
+        let mut response = Response::new(Bytes::from(body));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+    }
+}
+
+fn milliseconds<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => serializer.serialize_u128(time.as_millis()),
+        None => serializer.serialize_bool(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> Spec {
+        Spec {
+            ping_interval: Some(Duration::from_secs(30)),
+            pathname: "/primus".to_owned(),
+            version: PRIMUS_VERSION,
+            parser: "json".to_owned(),
+            transformer: "websockets".to_owned(),
+            quarantined: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn it_reads_byte_by_byte_as_primus_writes_it() {
+        let response = spec().respond();
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/json");
+        assert_eq!(
+            std::str::from_utf8(response.body()),
+            Ok(r#"{"pingInterval":30000,"pathname":"/primus","version":"8.0.9","parser":"json","transformer":"websockets"}"#)
+        );
+    }
+
+    #[test]
+    fn a_server_that_does_not_ping_says_false() {
+        let spec = Spec { ping_interval: None, ..spec() };
+        assert!(spec.respond().body().starts_with(br#"{"pingInterval":false,"#));
+    }
+
+    #[test]
+    fn a_plugin_in_quarantine_is_named_with_the_reason() {
+        let reason = Quarantined { plugin: "rooms".to_owned(), reason: "panicked".to_owned() };
+        let spec = Spec { quarantined: vec![reason], ..spec() };
+        assert!(spec.respond().body().ends_with(br#","quarantined":[{"plugin":"rooms","reason":"panicked"}]}"#));
+    }
+}
