@@ -4,6 +4,7 @@
 //! call. A call is a name, a method and encoded arguments, resolved by the host at each call: so a service may be replaced
 //! while others hold its client.
 
+pub mod emitter;
 pub mod rooms;
 
 /// Declares a service: the trait of who offers it, and the client of who calls it.

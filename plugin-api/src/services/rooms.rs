@@ -26,9 +26,20 @@ crate::service! {
         fn rooms_of(&self, spark: SparkId) -> Vec<String>;
         /// The members of a room.
         fn members(&self, room: &str) -> Vec<SparkId>;
+        /// Whether nobody is in a room.
+        fn is_empty(&self, room: &str) -> bool;
         /// All rooms, by name.
         fn rooms(&self) -> Vec<String>;
         /// Sends to the members of some rooms, each once; the sender is a member like any other. Answers how many there were.
         fn broadcast(&self, rooms: Vec<&str>, except: Except, payload: Payload<'_>) -> u64;
+    }
+}
+
+crate::service! {
+    /// Decides which rooms clients may join by themselves (`primus.join`). Offered by an application, asked by the plugin `rooms`;
+    /// what plugins do by [`Rooms`] is not asked.
+    pub trait RoomsGuard as RoomsGuardClient = "rooms.guard" {
+        /// Consents, or refuses with a text for the client. [shard]
+        fn join(&self, spark: SparkId, room: &str) -> ();
     }
 }

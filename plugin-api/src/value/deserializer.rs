@@ -17,7 +17,7 @@ use super::{DATE_TOKEN, DecodeError, ENCODED_TOKEN, VALUE_TOKEN};
 ///
 /// Text and byte strings can be borrowed from it (`&'de str`, `&'de [u8]`). Types are read as serde_json reads them, and more is
 /// taken where nothing is lost: a whole number for an integer field whichever way it was written, a date for a number (its
-/// milliseconds), a byte string for an array of numbers.
+/// milliseconds), a byte string for an array of numbers, an empty array for nothing.
 ///
 /// Nothing in the bytes can make it panic, reserve memory beyond what the bytes themselves take, or recurse deeper than
 /// [`DEPTH_LIMIT`](super::DEPTH_LIMIT).
@@ -134,6 +134,18 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         }
     }
 
+    /// An empty list of arguments is nothing, as `null` is.
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        match self.reader.peek()? {
+            Next::Array => {
+                let left = self.reader.enter_array()?;
+                Elements { deserializer: self, left, index: 0 }.finish()?;
+                visitor.visit_unit()
+            }
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, DecodeError> {
         match name {
             DATE_TOKEN => self.deserialize_integer(visitor),
@@ -203,7 +215,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
     }
 
     forward_to_deserialize_any! {
-        bool f32 f64 char str string bytes byte_buf unit unit_struct map struct identifier
+        bool f32 f64 char str string bytes byte_buf unit_struct map struct identifier
     }
 }
 

@@ -47,8 +47,19 @@ impl<'a> Encoded<'a> {
         Ok(Self(bytes))
     }
 
-    pub(super) fn checked(bytes: &'a [u8]) -> Self {
+    /// Of bytes that this crate has just encoded or checked.
+    pub(crate) fn checked(bytes: &'a [u8]) -> Self {
         Self(bytes)
+    }
+
+    /// Whether it is an array.
+    pub fn is_array(self) -> bool {
+        self.0.first().is_some_and(|head| head >> 5 == 4)
+    }
+
+    /// Whether it is `null`.
+    pub fn is_null(self) -> bool {
+        self.0 == [0xf6]
     }
 
     /// The encoding.

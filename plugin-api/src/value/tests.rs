@@ -150,6 +150,14 @@ fn a_whole_number_fits_an_integer_field_whichever_way_it_was_written() {
 }
 
 #[test]
+fn an_empty_array_is_nothing_for_those_who_want_nothing() {
+    decode::<()>(&hex("80")).unwrap();
+    decode::<((), u8)>(&hex("82 9fff 01")).unwrap();
+    decode::<()>(&hex("81 01")).unwrap_err();
+    assert_eq!(decode::<Value>(&hex("80")).unwrap(), Value::Array(Vec::new()));
+}
+
+#[test]
 fn a_date_is_a_number_of_milliseconds_for_those_who_know_no_dates() {
     let encoded = to_vec(&Date(1_700_000_000_000)).unwrap();
     assert_eq!(decode::<Value>(&encoded).unwrap(), Value::Date(Date(1_700_000_000_000)));
