@@ -1,0 +1,1132 @@
+var core = (() => {
+  "use strict";
+  var __defProp = Object.defineProperty;
+  var __getOwnPropDesc = Object.getOwnPropertyDescriptor;
+  var __getOwnPropNames = Object.getOwnPropertyNames;
+  var __hasOwnProp = Object.prototype.hasOwnProperty;
+  var __export = (target, all) => {
+    for (var name in all)
+      __defProp(target, name, { get: all[name], enumerable: true });
+  };
+  var __copyProps = (to, from, except, desc) => {
+    if (from && typeof from === "object" || typeof from === "function") {
+      for (let key of __getOwnPropNames(from))
+        if (!__hasOwnProp.call(to, key) && key !== except)
+          __defProp(to, key, { get: () => from[key], enumerable: !(desc = __getOwnPropDesc(from, key)) || desc.enumerable });
+    }
+    return to;
+  };
+  var __toCommonJS = (mod) => __copyProps(__defProp({}, "__esModule", { value: true }), mod);
+
+  // src/core.js
+  var core_exports = {};
+  __export(core_exports, {
+    define: () => define,
+    library: () => library,
+    register: () => register
+  });
+
+  // src/emitter.js
+  var EventEmitter = class {
+    /** @type {Map<string | symbol, readonly Entry[]>} */
+    #entries = /* @__PURE__ */ new Map();
+    /**
+     * Adds a listener. It is called with `context`, or else the emitter, as `this`.
+     *
+     * @param {string | symbol} event
+     * @param {Listener} fn
+     * @param {any} [context]
+     * @returns {this}
+     */
+    on(event, fn, context) {
+      this.#entries.set(event, [...this.#list(event), entry(fn, context ?? this, false)]);
+      return this;
+    }
+    /**
+     * Adds a listener that is removed before its first call.
+     *
+     * @param {string | symbol} event
+     * @param {Listener} fn
+     * @param {any} [context]
+     * @returns {this}
+     */
+    once(event, fn, context) {
+      this.#entries.set(event, [...this.#list(event), entry(fn, context ?? this, true)]);
+      return this;
+    }
+    /**
+     * Adds a listener in front of the others; Node's streams ask for it when they are piped into a client.
+     *
+     * @param {string | symbol} event
+     * @param {Listener} fn
+     * @returns {this}
+     */
+    prependListener(event, fn) {
+      this.#entries.set(event, [entry(fn, this, false), ...this.#list(event)]);
+      return this;
+    }
+    /**
+     * @param {string | symbol} event
+     * @param {Listener} fn
+     * @param {any} [context]
+     * @returns {this}
+     */
+    addListener(event, fn, context) {
+      return this.on(event, fn, context);
+    }
+    /**
+     * Removes a listener; without `fn`, all listeners of the event.
+     *
+     * @param {string | symbol} event
+     * @param {Listener} [fn]
+     * @returns {this}
+     */
+    off(event, fn) {
+      const left = fn ? this.#list(event).filter((listener) => listener.fn !== fn) : [];
+      if (left.length) this.#entries.set(event, left);
+      else this.#entries.delete(event);
+      return this;
+    }
+    /**
+     * @param {string | symbol} event
+     * @param {Listener} [fn]
+     * @returns {this}
+     */
+    removeListener(event, fn) {
+      return this.off(event, fn);
+    }
+    /**
+     * Removes the listeners of one event, or of all.
+     *
+     * @param {string | symbol} [event]
+     * @returns {this}
+     */
+    removeAllListeners(event) {
+      if (event === void 0) this.#entries.clear();
+      else this.#entries.delete(event);
+      return this;
+    }
+    /**
+     * Calls the listeners of an event.
+     *
+     * @param {string | symbol} event
+     * @param {...any} args
+     * @returns {boolean} Whether there was a listener.
+     */
+    emit(event, ...args) {
+      const entries = this.#entries.get(event);
+      if (!entries) return false;
+      for (const listener of entries) {
+        if (listener.once) this.#remove(event, listener);
+        listener.fn.apply(listener.context, args);
+      }
+      return true;
+    }
+    /**
+     * @param {string | symbol} event
+     * @returns {Listener[]}
+     */
+    listeners(event) {
+      return this.#list(event).map((listener) => listener.fn);
+    }
+    /**
+     * @param {string | symbol} event
+     * @returns {number}
+     */
+    listenerCount(event) {
+      return this.#list(event).length;
+    }
+    /** @returns {(string | symbol)[]} */
+    eventNames() {
+      return [...this.#entries.keys()];
+    }
+    /**
+     * @param {string | symbol} event
+     * @returns {readonly Entry[]}
+     */
+    #list(event) {
+      return this.#entries.get(event) ?? [];
+    }
+    /**
+     * @param {string | symbol} event
+     * @param {Entry} gone
+     */
+    #remove(event, gone) {
+      const left = this.#list(event).filter((listener) => listener !== gone);
+      if (left.length) this.#entries.set(event, left);
+      else this.#entries.delete(event);
+    }
+  };
+  function entry(fn, context, once) {
+    if (typeof fn !== "function") throw new TypeError("A listener must be a function");
+    return { fn, context, once };
+  }
+
+  // src/strategy.js
+  function strategyNames(given, authorization) {
+    if (given === false) return "";
+    const names2 = typeof given === "string" ? given.split(",") : given ?? [];
+    if (names2.length) return names2.map((name) => name.trim().toLowerCase()).join(",");
+    return authorization ? "disconnect,online" : "disconnect,online,timeout";
+  }
+  function hasStrategy(primus, name) {
+    return primus.options.strategy.split(",").includes(name);
+  }
+
+  // src/network.js
+  function hasNetworkEvents() {
+    return "onLine" in (globalThis.navigator ?? {}) && typeof globalThis.addEventListener === "function";
+  }
+  function isOnline() {
+    return globalThis.navigator?.onLine !== false;
+  }
+  function followNetwork(primus) {
+    const offline = () => {
+      if (!primus.online) return;
+      const { wanted } = primus;
+      primus.online = false;
+      primus.emit("offline");
+      primus.end();
+      primus.wanted = wanted;
+    };
+    const online = () => {
+      if (primus.online) return;
+      primus.online = true;
+      primus.emit("online");
+      if (primus.wanted && hasStrategy(primus, "online")) primus.recovery.reconnect();
+    };
+    globalThis.addEventListener("offline", offline);
+    globalThis.addEventListener("online", online);
+    return () => {
+      globalThis.removeEventListener("offline", offline);
+      globalThis.removeEventListener("online", online);
+    };
+  }
+
+  // src/parser.js
+  function codersOf(part) {
+    return { encoder: coder((value) => part.encode(value)), decoder: coder((data) => part.decode(data)) };
+  }
+  function coder(convert) {
+    return (data, fn) => {
+      let result;
+      try {
+        result = convert(data);
+      } catch (error) {
+        fn(error);
+        return;
+      }
+      fn(void 0, result);
+    };
+  }
+
+  // src/emits.js
+  function emits(emitter, event, args) {
+    const last = args[args.length - 1];
+    if (typeof last !== "function") return (...called) => emitter.emit(event, ...args, ...called);
+    const curried = args.slice(0, -1);
+    return (...called) => {
+      const next = (error, returned) => {
+        if (error) {
+          emitter.emit("error", error);
+          return;
+        }
+        emitter.emit(event, ...curried, ...replaced(called, returned));
+      };
+      last.call(emitter, next, ...called);
+      return true;
+    };
+  }
+  function replaced(called, returned) {
+    if (returned === void 0) return called;
+    if (returned === null) return [];
+    return Array.isArray(returned) ? returned : [returned];
+  }
+
+  // src/heartbeat.js
+  function answerPings(primus) {
+    primus.on("incoming::ping", (time) => {
+      primus.online = true;
+      expectPing(primus);
+      primus.emit("outgoing::pong", time);
+      primus._write(`primus::pong::${time}`);
+    });
+  }
+  function expectPing(primus) {
+    const { pingTimeout } = primus.options;
+    if (!pingTimeout) return;
+    primus.timers.setTimeout("heartbeat", () => {
+      if (!primus.online) return;
+      primus.online = false;
+      primus.emit("offline");
+      primus.emit("outgoing::end");
+      primus.emit("incoming::end");
+    }, pingTimeout);
+  }
+
+  // src/protocol.js
+  var pattern = /^primus::([^:]*)::([^]*)$/;
+  var idRequest = "primus::id::";
+  function receiveControl(primus, message) {
+    if (typeof message !== "string" || !message.startsWith("primus::")) return false;
+    const [, name, value] = pattern.exec(message) ?? [];
+    if (name === "ping") primus.emit("incoming::ping", Number(value));
+    else if (name === "id") primus.emit("incoming::id", value);
+    else if (name === "server" && value === "close") primus.disconnect = true;
+    return true;
+  }
+
+  // src/queue.js
+  function enqueue(primus, message) {
+    const { buffer, options } = primus;
+    buffer.push(message);
+    if (buffer.length > options.queueSize) buffer.splice(0, buffer.length - options.queueSize);
+  }
+  function flushQueue(primus) {
+    for (const message of primus.buffer.splice(0)) primus._write(message);
+  }
+
+  // src/states.js
+  var OPENING = 1;
+  var CLOSED = 2;
+  var OPEN = 3;
+
+  // src/lifecycle.js
+  function followConnection(primus) {
+    primus.on("outgoing::open", () => changeState(primus, OPENING, "opening"));
+    primus.on("incoming::open", () => opened(primus));
+    primus.on("incoming::error", (error) => failed(primus, asError(error)));
+    primus.on("incoming::end", () => broken(primus));
+    primus.recovery.on("reconnect scheduled", primus.emits("reconnect scheduled")).on("reconnect timeout", primus.emits("reconnect timeout")).on("reconnected", primus.emits("reconnected")).on("reconnect", (attempt, done) => {
+      primus.emit("outgoing::reconnect");
+      primus.emit("reconnect", attempt, done);
+    }).on("reconnect failed", (error, attempt) => {
+      primus.wanted = false;
+      primus.emit("end");
+      primus.emit("reconnect failed", error, attempt);
+    });
+  }
+  function expectOpen(primus) {
+    const { timeout } = primus.options;
+    if (!timeout || primus.recovery.reconnecting()) return;
+    primus.timers.setTimeout("connect", () => {
+      if (primus.readyState === OPEN || primus.recovery.reconnecting()) return;
+      primus.emit("outgoing::end");
+      primus.emit("timeout");
+      if (primus.readyState === OPENING) giveUpOrRetry(primus);
+    }, timeout);
+  }
+  function changeState(primus, state, word) {
+    if (primus.readyState === state) return;
+    primus.readyState = state;
+    primus.emit("readyStateChange", word);
+  }
+  function opened(primus) {
+    primus.timers.clear("connect");
+    primus.recovery.reconnected();
+    primus.writable = primus.readable = true;
+    if (!primus.online) {
+      primus.online = true;
+      primus.emit("online");
+    }
+    if (!primus.wanted) return;
+    changeState(primus, OPEN, "open");
+    expectPing(primus);
+    flushQueue(primus);
+    if (primus.listenerCount("incoming::id")) primus._write(idRequest);
+    primus.emit("open");
+  }
+  function failed(primus, error) {
+    if (primus.recovery.reconnecting()) {
+      changeState(primus, CLOSED, "end");
+      primus.recovery.reconnected(error);
+      return;
+    }
+    const connecting = primus.readyState === OPENING;
+    primus.timers.clear("connect");
+    primus.emit("error", error);
+    if (connecting && primus.readyState === OPENING) giveUpOrRetry(primus);
+  }
+  function broken(primus) {
+    if (primus.disconnect) {
+      primus.disconnect = false;
+      primus.end();
+      return;
+    }
+    const { readyState } = primus;
+    if (readyState === OPENING && !primus.recovery.reconnecting()) {
+      giveUpOrRetry(primus);
+      return;
+    }
+    changeState(primus, CLOSED, "end");
+    if (primus.recovery.reconnecting()) {
+      primus.recovery.reconnect();
+      return;
+    }
+    if (readyState !== OPEN) return;
+    primus.writable = primus.readable = false;
+    primus.timers.clear();
+    primus.emit("close");
+    if (primus.readyState !== CLOSED) return;
+    if (primus.wanted && hasStrategy(primus, "disconnect")) {
+      primus.recovery.reconnect();
+    } else {
+      primus.wanted = false;
+      primus.emit("outgoing::end");
+      primus.emit("end");
+    }
+  }
+  function giveUpOrRetry(primus) {
+    if (hasStrategy(primus, "timeout")) {
+      primus.timers.clear("connect");
+      changeState(primus, CLOSED, "end");
+      primus.recovery.reconnect();
+      return;
+    }
+    const { wanted, online } = primus;
+    primus.end();
+    primus.wanted = wanted && !online;
+  }
+  function asError(error) {
+    if (error instanceof Error) return error;
+    if (typeof error === "string") return new Error(error);
+    return Object.assign(new Error(error?.message || error?.reason || "The connection failed"), error);
+  }
+
+  // src/options.js
+  function normalize(given, definition) {
+    const { queueSize = Infinity, timeout = 1e4, pingTimeout = definition.pingTimeout, reconnect = {}, transport = {} } = given;
+    const strategy = strategyNames(given.strategy, definition.authorization);
+    return { ...given, queueSize, timeout, pingTimeout, reconnect, transport, strategy };
+  }
+
+  // src/pipe.js
+  function pipe(source, destination, options) {
+    const sink = sinkOf(destination);
+    source.on("data", sink.write);
+    if (options?.end !== false) {
+      source.once("end", () => {
+        source.off("data", sink.write);
+        sink.end();
+      });
+    }
+    sink.opened(source);
+    return destination;
+  }
+  function sinkOf(destination) {
+    if (typeof destination.getWriter !== "function") {
+      return {
+        write: (data) => destination.write(data),
+        end: () => destination.end(),
+        opened: (source) => destination.emit?.("pipe", source)
+      };
+    }
+    const writer = destination.getWriter();
+    const ignore = () => {
+    };
+    return {
+      write: (data) => writer.write(data).catch(ignore),
+      end: () => writer.close().catch(ignore),
+      opened: ignore
+    };
+  }
+
+  // src/duration.js
+  var unitMs = { ms: 1, s: 1e3, m: 6e4, h: 36e5, d: 864e5 };
+  var pattern2 = /^\s*(\d+(?:\.\d+)?)\s*(?:(ms|milliseconds?|msecs?)|(s|secs?|seconds?)|(m|mins?|minutes?)|(h|hrs?|hours?)|(d|days?))?\s*$/i;
+  function milliseconds(value) {
+    const number = Number(value);
+    if (!Number.isNaN(number)) return number;
+    const match = pattern2.exec(String(value));
+    if (!match) throw new RangeError(`Not a duration: ${JSON.stringify(value)} (write milliseconds, or text such as "30 seconds")`);
+    const [, amount, , s, m, h, d] = match;
+    const unit = s ? "s" : m ? "m" : h ? "h" : d ? "d" : "ms";
+    return Number(amount) * unitMs[unit];
+  }
+
+  // src/timers.js
+  var longestMs = 2 ** 31 - 1;
+  var Timers = class {
+    /** @type {Map<string, () => void>} */
+    #cancel = /* @__PURE__ */ new Map();
+    /** @type {any} */
+    #context;
+    /** @param {any} context What the callbacks get as `this`. */
+    constructor(context) {
+      this.#context = context;
+    }
+    /**
+     * Calls `fn` after `delayMs`. A timer of the same name is replaced.
+     *
+     * @param {string} name
+     * @param {() => void} fn
+     * @param {number} delayMs
+     */
+    setTimeout(name, fn, delayMs2) {
+      this.clear(name);
+      const timer = setTimeout(() => {
+        this.#cancel.delete(name);
+        fn.call(this.#context);
+      }, Math.min(delayMs2, longestMs));
+      this.#cancel.set(name, () => clearTimeout(timer));
+    }
+    /**
+     * Calls `fn` every `periodMs`. A timer of the same name is replaced.
+     *
+     * @param {string} name
+     * @param {() => void} fn
+     * @param {number} periodMs
+     */
+    setInterval(name, fn, periodMs) {
+      this.clear(name);
+      const timer = setInterval(() => fn.call(this.#context), Math.min(periodMs, longestMs));
+      this.#cancel.set(name, () => clearInterval(timer));
+    }
+    /**
+     * @param {string} name
+     * @returns {boolean}
+     */
+    active(name) {
+      return this.#cancel.has(name);
+    }
+    /**
+     * Clears the named timers (`"a"`, `"a", "b"` or `"a, b"`), or all of them.
+     *
+     * @param {...string} names
+     */
+    clear(...names2) {
+      const gone = names2.length ? names2.flatMap((name) => name.split(/[, ]+/)) : [...this.#cancel.keys()];
+      for (const name of gone) {
+        this.#cancel.get(name)?.();
+        this.#cancel.delete(name);
+      }
+    }
+    destroy() {
+      this.clear();
+    }
+  };
+
+  // src/recovery.js
+  var defaults = { max: Infinity, min: 500, retries: 10, factor: 2, "reconnect timeout": 3e4 };
+  var Recovery = class extends EventEmitter {
+    /** @type {ReconnectAttempt | null} The attempt under way. */
+    attempt = null;
+    #timers = new Timers(this);
+    #limits;
+    /** @param {ReconnectOptions} [options] */
+    constructor(options) {
+      super();
+      const given = { ...defaults, ...options };
+      this.#limits = {
+        max: milliseconds(given.max),
+        min: milliseconds(given.min),
+        retries: Number(given.retries),
+        factor: Number(given.factor),
+        "reconnect timeout": milliseconds(given["reconnect timeout"])
+      };
+    }
+    /**
+     * Schedules the next attempt, the first or another one. Does nothing while one is scheduled already.
+     *
+     * @returns {this}
+     */
+    reconnect() {
+      const now = Date.now();
+      const attempt = this.attempt ?? { ...this.#limits, attempt: 0, start: now, duration: 0, scheduled: 0, backoff: false };
+      if (attempt.backoff) return this;
+      this.#timers.clear();
+      attempt.duration = now - attempt.start;
+      if (attempt.attempt >= attempt.retries) {
+        this.reset();
+        this.emit("reconnect failed", new Error(`Gave up reconnecting after ${attempt.attempt} attempts`), attempt);
+        return this;
+      }
+      attempt.attempt += 1;
+      attempt.scheduled = delayMs(attempt);
+      attempt.backoff = true;
+      this.attempt = attempt;
+      this.#timers.setTimeout("delay", () => this.#connect(attempt), attempt.scheduled);
+      this.emit("reconnect scheduled", attempt);
+      return this;
+    }
+    /** @returns {boolean} Whether attempts are being made. */
+    reconnecting() {
+      return this.attempt !== null;
+    }
+    /**
+     * Says how the attempt went: with an error the next one is scheduled, without one all is well again.
+     *
+     * @param {any} [error]
+     * @returns {this}
+     */
+    reconnected(error) {
+      const attempt = this.attempt;
+      if (!attempt) return this;
+      if (error) return this.reconnect();
+      this.reset();
+      attempt.duration = Date.now() - attempt.start;
+      this.emit("reconnected", attempt);
+      return this;
+    }
+    /**
+     * Forgets the attempts and stops making them.
+     *
+     * @returns {this}
+     */
+    reset() {
+      this.attempt = null;
+      this.#timers.clear();
+      return this;
+    }
+    destroy() {
+      this.reset();
+      this.removeAllListeners();
+    }
+    /** @param {ReconnectAttempt} attempt */
+    #connect(attempt) {
+      attempt.backoff = false;
+      attempt.duration = Date.now() - attempt.start;
+      this.#timers.setTimeout("deadline", () => this.#expired(attempt), attempt["reconnect timeout"]);
+      this.emit("reconnect", attempt, (error) => this.reconnected(error));
+    }
+    /** @param {ReconnectAttempt} attempt */
+    #expired(attempt) {
+      const error = new Error("The attempt to reconnect took too long");
+      attempt.duration = Date.now() - attempt.start;
+      this.emit("reconnect timeout", error, attempt);
+      this.reconnected(error);
+    }
+  };
+  function delayMs({ min, max, factor, attempt }) {
+    return Math.min(max, Math.round((1 + Math.random()) * min * factor ** (attempt - 1)));
+  }
+
+  // src/transformers.js
+  function runTransformers(primus, connection, direction, data, raw) {
+    const packet = { data };
+    const fns = (
+      /** @type {Function[]} */
+      primus.transformers[direction]
+    );
+    const run = (from) => {
+      for (let index = from; index < fns.length; index += 1) {
+        const transformer = fns[index];
+        if (transformer.length > 1) {
+          transformer.call(connection, packet, (error, verdict) => {
+            if (error) connection.emit("error", error);
+            else if (verdict !== false) run(index + 1);
+          });
+          return;
+        }
+        if (transformer.call(connection, packet) === false) return;
+      }
+      if (direction === "outgoing") connection._write(packet.data);
+      else if (!primus.receivers.some((receive) => receive(packet.data))) connection.emit("data", packet.data, raw);
+    };
+    run(0);
+  }
+
+  // src/transports.js
+  function driveTransports(primus) {
+    let current = null;
+    const drop = () => {
+      const gone = primus.connection;
+      primus.connection = primus.socket = current = null;
+      gone?.close();
+    };
+    const open = () => {
+      drop();
+      const part = choose(primus);
+      if (!part) return;
+      const events = {
+        open: () => void (current === events && primus.emit("incoming::open")),
+        message: (data) => void (current === events && primus.emit("incoming::data", data)),
+        error: (error) => void (current === events && primus.emit("incoming::error", error)),
+        close: (info) => {
+          if (current !== events) return;
+          drop();
+          primus.emit("incoming::end", info);
+        }
+      };
+      current = events;
+      try {
+        const url = String(primus.uri({ protocol: part.protocol ?? "http:", query: true }));
+        const connection = part.open({ url, options: primus.options }, events);
+        primus.connection = connection;
+        primus.socket = connection.socket ?? connection;
+      } catch (error) {
+        primus.timers.setTimeout("failure", () => events.error(error), 0);
+      }
+    };
+    primus.on("outgoing::open", open);
+    primus.on("outgoing::reconnect", () => void primus.emit("outgoing::open"));
+    primus.on("outgoing::end", drop);
+    primus.on("outgoing::data", (message) => {
+      try {
+        primus.connection?.send(message);
+      } catch (error) {
+        primus.emit("incoming::error", error);
+      }
+    });
+  }
+  function choose(primus) {
+    const usable = primus.transports.filter((part) => part.supported(primus.options));
+    return primus.AVOID_WEBSOCKETS && usable.find((part) => part.protocol !== "ws:") || usable[0];
+  }
+
+  // src/url.js
+  function defaultUrl() {
+    const origin = globalThis.location?.origin;
+    return origin && origin !== "null" ? origin : "http://127.0.0.1";
+  }
+  function parseUrl(text) {
+    const base = defaultUrl();
+    const hasScheme = /^[a-z][a-z\d+.-]*:\/\//i.test(text);
+    const url = hasScheme || /^(?:[/?]|$)/.test(text) ? new URL(text, base) : new URL(`${new URL(base).protocol}//${text}`);
+    const auth = url.username ? url.username + (url.password ? `:${url.password}` : "") : "";
+    return {
+      protocol: url.protocol,
+      slashes: true,
+      auth,
+      username: url.username,
+      password: url.password,
+      host: url.host,
+      hostname: url.hostname,
+      port: url.port,
+      pathname: url.pathname,
+      query: url.search,
+      hash: url.hash,
+      origin: url.origin,
+      href: url.href
+    };
+  }
+  function parseQuery(text) {
+    const values = /* @__PURE__ */ Object.create(null);
+    for (const [name, value] of new URLSearchParams(text)) values[name] ??= value;
+    return values;
+  }
+  function formatQuery(values) {
+    return Object.entries(values).map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(String(value ?? ""))}`).join("&");
+  }
+  function buildUri(primus, wanted) {
+    const { url } = primus;
+    const withQuery = Boolean(wanted.query);
+    const secure = wanted.secure ?? /^(?:https|wss):$/.test(url.protocol);
+    const parts = {
+      protocol: "http:",
+      auth: url.auth,
+      pathname: primus.pathname,
+      ...wanted,
+      secure,
+      port: Number(wanted.port ?? url.port) || (secure ? 443 : 80),
+      query: [withQuery ? url.query.slice(1) : "", `_primuscb=${uniqueStamp()}`].filter(Boolean).join("&")
+    };
+    primus.emit("outgoing::url", parts);
+    if (!withQuery) delete parts.query;
+    if (parts.object) return parts;
+    const scheme = parts.secure ? parts.protocol.replace(/:$/, "s:") : parts.protocol;
+    const credentials = parts.auth ? `${parts.auth}@` : "";
+    const query = withQuery ? `?${parts.query}` : "";
+    return `${scheme}//${credentials}${url.host}${parts.pathname || ""}${query}`;
+  }
+  var lastStamp = 0;
+  function uniqueStamp() {
+    lastStamp = Math.max(Date.now(), lastStamp + 1);
+    return lastStamp.toString(36);
+  }
+
+  // src/primus.js
+  var Defined = (
+    /** @type {new () => EventEmitter & Definition} */
+    /** @type {any} */
+    EventEmitter
+  );
+  var Primus = class extends Defined {
+    /** @type {any[]} Messages that wait for a connection. */
+    buffer = [];
+    writable = true;
+    readable = true;
+    /** @type {ReadyState} */
+    readyState = CLOSED;
+    /** @type {any} What the transport talks over, while there is a connection. */
+    socket = null;
+    /** The server said that it closes for good. */
+    disconnect = false;
+    /** The application wants a connection: it opened one, and neither it nor the server ended it. */
+    wanted = false;
+    destroyed = false;
+    online = isOnline();
+    /** @type {{ incoming: Transformer[], outgoing: Transformer[] }} */
+    transformers = { incoming: [], outgoing: [] };
+    /** @type {Receiver[]} Take their messages out after the transformers, before `data`; see `Receiver`. */
+    receivers = [];
+    /** @type {TransportConnection | null} */
+    connection = null;
+    /** @type {() => void} */
+    #leaveNetwork = () => {
+    };
+    /**
+     * @param {string | PrimusOptions} [url]
+     * @param {PrimusOptions} [options]
+     */
+    constructor(url, options) {
+      super();
+      const given = (typeof url === "object" ? url : options) ?? {};
+      const address = (typeof url === "object" ? void 0 : url) || given.url || given.uri || defaultUrl();
+      if ("ping" in given || "pong" in given) {
+        throw new Error("The options `ping` and `pong` are gone: the server pings, and `pingTimeout` is the wait for it");
+      }
+      this.options = normalize(given, this);
+      this.url = this.parse(address);
+      this.transport = this.options.transport;
+      this.timers = new Timers(this);
+      this.recovery = new Recovery(this.options.reconnect);
+      if (given.websockets !== void 0) this.AVOID_WEBSOCKETS = !given.websockets;
+      if (given.network !== void 0) this.NETWORK_EVENTS = given.network;
+      this.initialise(this.options);
+      if (!this.options.manual && this.readyState === CLOSED) this.timers.setTimeout("open", () => this.open(), 0);
+    }
+    /**
+     * Sets up the client's own listeners, then its transport, then its extensions in their order.
+     *
+     * @param {Options} options
+     */
+    initialise(options) {
+      followConnection(this);
+      answerPings(this);
+      this.on("incoming::data", (raw) => this.#decode(raw));
+      this.client();
+      for (const extension of Object.values(this.ark)) extension.call(this, this, options);
+      if (this.NETWORK_EVENTS) this.#leaveNetwork = followNetwork(this);
+    }
+    /** Connects the client with a transport. */
+    client() {
+      if (!choose(this)) {
+        this.critical(new Error("No transport works here; in Node before 22, install the package `ws` (CommonJS) or give the option `WebSocket`"));
+      }
+      driveTransports(this);
+    }
+    /**
+     * Opens the connection. Only for a client that is not connected and doesn't reconnect.
+     *
+     * @returns {this}
+     */
+    open() {
+      if (this.destroyed) return this;
+      this.wanted = true;
+      this.timers.clear("open");
+      expectOpen(this);
+      this.emit("outgoing::open");
+      return this;
+    }
+    /**
+     * Sends a message; while there is no connection it is queued.
+     *
+     * @param {any} data
+     * @returns {boolean} False only for a destroyed client.
+     */
+    write(data) {
+      if (this.destroyed) return false;
+      this.transforms(this, this, "outgoing", data);
+      return true;
+    }
+    /**
+     * Sends a message past the transformers.
+     *
+     * @param {any} data
+     * @returns {boolean} Whether it went to the transport; else it was queued.
+     */
+    _write(data) {
+      if (this.destroyed) return false;
+      if (!this.connected()) {
+        enqueue(this, data);
+        return false;
+      }
+      this.encoder(data, (error, packet) => {
+        if (error) this.emit("error", error);
+        else if (packet) this.emit("outgoing::data", packet);
+      });
+      return true;
+    }
+    /**
+     * Whether a message that is written now goes out now. A connection that is closing takes none, although it is not closed.
+     *
+     * @returns {boolean}
+     */
+    connected() {
+      return this.readyState === OPEN && this.connection?.ready !== false;
+    }
+    /**
+     * Passes a message through the transformers of a direction, and on.
+     *
+     * @param {Primus} primus
+     * @param {any} connection
+     * @param {"incoming" | "outgoing"} direction
+     * @param {any} data
+     * @param {any} [raw]
+     * @returns {this}
+     */
+    transforms(primus, connection, direction, data, raw) {
+      runTransformers(primus, connection, direction, data, raw);
+      return this;
+    }
+    /**
+     * Ends the connection and all attempts to make one.
+     *
+     * @param {any} [data] A last message.
+     * @returns {this}
+     */
+    end(data) {
+      if (this.destroyed) return this;
+      this.wanted = false;
+      const reconnecting = this.recovery.reconnecting();
+      const idle = this.readyState === CLOSED && !this.timers.active("connect") && !this.timers.active("open");
+      if (idle && !reconnecting) return this;
+      if (!idle && data !== void 0) this.write(data);
+      this.recovery.reset();
+      if (idle) {
+        this.emit("end");
+        return this;
+      }
+      this.writable = this.readable = false;
+      this.timers.clear();
+      changeState(this, CLOSED, "end");
+      this.emit("outgoing::end");
+      this.emit("close");
+      this.emit("end");
+      return this;
+    }
+    /**
+     * Ends the connection, tells by `destroy`, and lets go of everything. The client can't be used again.
+     *
+     * @returns {boolean} False if it was destroyed already.
+     */
+    destroy() {
+      if (this.destroyed) return false;
+      this.end();
+      this.destroyed = true;
+      this.#leaveNetwork();
+      this.timers.destroy();
+      this.recovery.destroy();
+      this.buffer = [];
+      this.receivers = [];
+      this.transformers = { incoming: [], outgoing: [] };
+      this.emit("destroy");
+      this.removeAllListeners();
+      return true;
+    }
+    /**
+     * Asks for the id of the connection's spark on the server.
+     *
+     * @param {(id: string) => void} fn
+     * @returns {this}
+     */
+    id(fn) {
+      const known = this.connection?.id ?? this.socket?.id;
+      if (known) {
+        fn(known);
+        return this;
+      }
+      this.once("incoming::id", fn);
+      if (this.readyState === OPEN) this._write(idRequest);
+      return this;
+    }
+    /**
+     * Adds a message transformer.
+     *
+     * @param {"incoming" | "outgoing"} direction
+     * @param {Transformer} fn
+     * @returns {this}
+     */
+    transform(direction, fn) {
+      if (!Object.hasOwn(this.transformers, direction)) {
+        return this.critical(new Error(`A transformer is for "incoming" or "outgoing", not ${JSON.stringify(direction)}`));
+      }
+      this.transformers[direction].push(fn);
+      return this;
+    }
+    /**
+     * The extension of that name, or all of them by name.
+     *
+     * @param {string} [name]
+     * @returns {any}
+     */
+    plugin(name) {
+      return name ? this.ark[name] : { ...this.ark };
+    }
+    /**
+     * Makes a function that emits an event; see `emits.js`.
+     *
+     * @param {string} event
+     * @param {...any} args
+     * @returns {(...args: any[]) => boolean}
+     */
+    emits(event, ...args) {
+      return emits(this, event, args);
+    }
+    /**
+     * Writes every message into a stream; see `pipe.js`.
+     *
+     * @template T
+     * @param {T} destination
+     * @param {{ end?: boolean }} [options]
+     * @returns {T}
+     */
+    pipe(destination, options) {
+      return pipe(this, destination, options);
+    }
+    /**
+     * Reports an error that must not be missed: as an `error` event, or else thrown.
+     *
+     * @param {Error} error
+     * @returns {this}
+     */
+    critical(error) {
+      if (this.emit("error", error)) return this;
+      throw error;
+    }
+    /**
+     * The URL that a transport opens; see `url.js`.
+     *
+     * @param {Partial<UriOptions>} [options]
+     * @returns {string | UriOptions}
+     */
+    uri(options = {}) {
+      return buildUri(this, options);
+    }
+    /**
+     * @param {string} url
+     * @returns {ParsedUrl}
+     */
+    parse(url) {
+      return parseUrl(url);
+    }
+    /**
+     * @param {string} text
+     * @returns {Record<string, string>}
+     */
+    querystring(text) {
+      return parseQuery(text);
+    }
+    /**
+     * @param {Record<string, unknown>} values
+     * @returns {string}
+     */
+    querystringify(values) {
+      return formatQuery(values);
+    }
+    /** @param {any} raw */
+    #decode(raw) {
+      this.decoder(raw, (error, data) => {
+        if (error) this.emit("error", error);
+        else if (!this.protocol(data)) this.transforms(this, this, "incoming", data, raw);
+      });
+    }
+    /**
+     * Acts on a control message of the protocol.
+     *
+     * @param {unknown} message
+     * @returns {boolean} Whether it was one.
+     */
+    protocol(message) {
+      return receiveControl(this, message);
+    }
+  };
+
+  // src/reserved.js
+  var names = [
+    "open",
+    "data",
+    "error",
+    "end",
+    "close",
+    "timeout",
+    "online",
+    "offline",
+    "destroy",
+    "readyStateChange",
+    "reconnect",
+    "reconnect scheduled",
+    "reconnect timeout",
+    "reconnect failed",
+    "reconnected"
+  ];
+  function reservedEvents() {
+    const events = /* @__PURE__ */ Object.create(null);
+    for (const name of names) events[name] = 1;
+    const reserved = (event) => /^(?:incoming|outgoing)::/.test(event) || event in events;
+    return Object.assign(reserved, { events });
+  }
+
+  // src/core.js
+  function define(config) {
+    function Constructor(url, options) {
+      return Reflect.construct(Primus, [url, options], new.target ?? Constructor);
+    }
+    const shared = {};
+    const members = {
+      constructor: Constructor,
+      pathname: config.pathname,
+      version: config.version,
+      authorization: config.authorization,
+      pingTimeout: config.pingTimeout,
+      library: config.library,
+      transportNames: config.transports,
+      parserName: config.parser,
+      transports: [],
+      ark: {},
+      $: shared,
+      encoder: noParser,
+      decoder: noParser,
+      reserved: reservedEvents(),
+      AVOID_WEBSOCKETS: false,
+      NETWORK_EVENTS: hasNetworkEvents()
+    };
+    Constructor.prototype = Object.assign(Object.create(Primus.prototype), members);
+    const statics = {
+      OPENING,
+      CLOSED,
+      OPEN,
+      EventEmitter,
+      Stream: EventEmitter,
+      $: shared,
+      connect: (url, options) => Constructor(url, options)
+    };
+    return (
+      /** @type {any} */
+      Object.defineProperty(Object.assign(Constructor, statics), "name", { value: "Primus" })
+    );
+  }
+  function register(Primus2, kind, name, part) {
+    const { prototype } = Primus2;
+    switch (kind) {
+      case "transport":
+        prototype.transports.push(part);
+        prototype.transports.sort((a, b) => rank(prototype.transportNames, a) - rank(prototype.transportNames, b));
+        break;
+      case "parser":
+        if (name === prototype.parserName) Object.assign(prototype, codersOf(part));
+        break;
+      case "extension":
+        prototype.ark[name] = part;
+        break;
+      default:
+        throw new Error(`Unknown kind of client part: ${kind} (${name})`);
+    }
+  }
+  function library(Primus2, script) {
+    script.call(
+      /** @type {any} */
+      globalThis,
+      Primus2
+    );
+  }
+  function rank(names2, { name }) {
+    const index = names2.indexOf(name);
+    return index < 0 ? names2.length : index;
+  }
+  function noParser(_data, fn) {
+    fn(new Error("This client has no parser: the server's parser plugin brought no client part"));
+  }
+  return __toCommonJS(core_exports);
+})();
