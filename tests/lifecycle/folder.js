@@ -79,7 +79,7 @@ export async function refused({ server, steady }, come, ...patterns) {
   await come();
   const line = await until('a line of complaint', () => complaints(server, mark)[0]);
   for (const pattern of patterns) assert.match(line, pattern);
-  drop(server, 'lifecycle_greeter', 'zz-greeter.so');
+  drop(server, 'lifecycle_greeter', 'libzz_greeter.so');
   await answers(server, 'greet', 'greetings from one');
   assert.deepEqual(complaints(server, mark), [line]);
   await steady.goesOn();

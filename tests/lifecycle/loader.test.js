@@ -61,12 +61,12 @@ describe('a plugin that is dropped in', () => {
 
   test('is replaced by another version: copied over, or moved in its place', async (t) => {
     const { server, steady } = await serving(t);
-    drop(server, 'lifecycle_greeter', 'greeter.so');
+    drop(server, 'lifecycle_greeter', 'libgreeter.so');
     await answers(server, 'greet', 'greetings from one');
-    drop(server, 'lifecycle_greeter_two', 'greeter.so');
+    drop(server, 'lifecycle_greeter_two', 'libgreeter.so');
     await answers(server, 'greet', 'greetings from two');
     await until('its client', async () => /primus\.greeter = "two"/.test((await client(server)).text));
-    put(server, 'greeter.so', readFileSync(library('lifecycle_greeter')));
+    put(server, 'libgreeter.so', readFileSync(library('lifecycle_greeter')));
     await answers(server, 'greet', 'greetings from one');
     await until('its client', async () => /primus\.greeter = "one"/.test((await client(server)).text));
     await steady.goesOn();
@@ -75,7 +75,7 @@ describe('a plugin that is dropped in', () => {
   test('is live after it was written piece by piece', async (t) => {
     const { server, steady } = await serving(t);
     const bytes = readFileSync(library('lifecycle_greeter'));
-    const file = openSync(join(server.plugins, 'greeter.so'), 'w');
+    const file = openSync(join(server.plugins, 'libgreeter.so'), 'w');
     const piece = Math.ceil(bytes.length / 50);
     for (let start = 0; start < bytes.length; start += piece) {
       writeSync(file, bytes, start, Math.min(piece, bytes.length - start));
@@ -116,36 +116,36 @@ describe('a file that can not be a plugin gets one clear line', () => {
   test('half of a library, which then is completed', async (t) => {
     const house = await serving(t);
     const bytes = readFileSync(library('lifecycle_dependent'));
-    await refused(house, () => put(house.server, 'half.so', bytes.subarray(0, bytes.length / 2)), /half\.so/);
-    put(house.server, 'half.so', bytes);
+    await refused(house, () => put(house.server, 'libhalf.so', bytes.subarray(0, bytes.length / 2)), /libhalf\.so/);
+    put(house.server, 'libhalf.so', bytes);
     await answers(house.server, 'depend', 'I can, the greeter is here');
   });
 
   test('text', async (t) => {
     const house = await serving(t);
-    await refused(house, () => put(house.server, 'letter.so', 'Dear server, please load me.\n'.repeat(1_000)), /letter\.so/, /ELF|library/i);
+    await refused(house, () => put(house.server, 'libletter.so', 'Dear server, please load me.\n'.repeat(1_000)), /letter\.so/, /ELF|library/i);
   });
 
   test('nothing', async (t) => {
     const house = await serving(t);
-    await refused(house, () => put(house.server, 'empty.so', ''), /empty\.so/);
+    await refused(house, () => put(house.server, 'libempty.so', ''), /empty\.so/);
   });
 
   test('a program', async (t) => {
     const house = await serving(t);
-    await refused(house, () => put(house.server, 'program.so', readFileSync(join(build, 'switchboard'))), /program\.so/);
+    await refused(house, () => put(house.server, 'libprogram.so', readFileSync(join(build, 'switchboard'))), /program\.so/);
   });
 
   test('a library of another ABI', async (t) => {
     const house = await serving(t);
-    await refused(house, () => drop(house.server, 'lifecycle_foreign', 'foreign.so'), /foreign\.so/);
+    await refused(house, () => drop(house.server, 'lifecycle_foreign', 'libforeign.so'), /foreign\.so/);
   });
 
   test('a file of another kind is none of our business', async (t) => {
     const { server, steady } = await serving(t);
     const mark = server.log.length;
     put(server, 'README.txt', 'read me');
-    put(server, 'greeter.so.tmp', readFileSync(library('lifecycle_greeter')));
+    put(server, 'libgreeter.so.tmp', readFileSync(library('lifecycle_greeter')));
     drop(server, 'lifecycle_dependent');
     await server.line(/greeter/, mark);
     assert.ok(complaints(server, mark).every((line) => !/README|\.tmp/.test(line)));
@@ -190,15 +190,15 @@ describe('a plugin that fails gets one clear line', () => {
 
   test('in its new version: the old one goes on', async (t) => {
     const { server, steady } = await serving(t);
-    drop(server, 'lifecycle_greeter', 'greeter.so');
+    drop(server, 'lifecycle_greeter', 'libgreeter.so');
     await answers(server, 'greet', 'greetings from one');
     const bytes = readFileSync(library('lifecycle_greeter_two'));
     const mark = server.log.length;
-    put(server, 'greeter.so', bytes.subarray(0, bytes.length / 2));
+    put(server, 'libgreeter.so', bytes.subarray(0, bytes.length / 2));
     const line = await until('a line of complaint', () => complaints(server, mark)[0]);
     assert.match(line, /greeter\.so/);
     assert.equal(await answer(server, 'greet'), 'greetings from one');
-    put(server, 'greeter.so', bytes);
+    put(server, 'libgreeter.so', bytes);
     await answers(server, 'greet', 'greetings from two');
     await steady.goesOn();
   });
@@ -207,13 +207,13 @@ describe('a plugin that fails gets one clear line', () => {
 describe('plugins that do not fit together get one clear line', () => {
   test('two of one name: the one that was there stays', async (t) => {
     const { server, steady } = await serving(t);
-    drop(server, 'lifecycle_greeter', 'a-greeter.so');
+    drop(server, 'lifecycle_greeter', 'liba_greeter.so');
     await answers(server, 'greet', 'greetings from one');
     const mark = server.log.length;
-    drop(server, 'lifecycle_greeter_two', 'b-greeter.so');
+    drop(server, 'lifecycle_greeter_two', 'libb_greeter.so');
     const line = await until('a line of complaint', () => complaints(server, mark)[0]);
-    assert.match(line, /a-greeter\.so/);
-    assert.match(line, /b-greeter\.so/);
+    assert.match(line, /liba_greeter\.so/);
+    assert.match(line, /libb_greeter\.so/);
     drop(server, 'lifecycle_dependent');
     await answers(server, 'depend', 'I can, the greeter is here');
     assert.equal(await answer(server, 'greet'), 'greetings from one');

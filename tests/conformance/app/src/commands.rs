@@ -7,6 +7,7 @@ use plugin_api::value::{self, Value};
 use plugin_api::{EndOptions, Host, Message, Payload, Refusal, Spark, SparkId, query_pairs};
 use serde::{Deserialize, Serialize};
 
+use crate::events::Events;
 use crate::gates::Gates;
 
 /// A message that is more than data.
@@ -29,6 +30,10 @@ enum Command {
     Release { gate: String },
     /// Write many large strings.
     Flood { count: usize, size: usize },
+    /// Send a named event.
+    Send { event: String, args: Vec<Value> },
+    /// Send a named event and tell how it was acknowledged.
+    Request { event: String, args: Vec<Value> },
 }
 
 /// The answer to `whoami`.
@@ -64,6 +69,7 @@ struct Disconnected {
 /// The application's state.
 #[derive(Default)]
 pub struct Application {
+    pub events: Events,
     gates: Gates,
     watchers: Mutex<BTreeSet<SparkId>>,
 }
@@ -140,6 +146,8 @@ impl Application {
                     write(spark, &text);
                 }
             }
+            Command::Send { event, args } => self.events.send(spark, &event, &args),
+            Command::Request { event, args } => self.events.request(spark, &event, &args),
         }
     }
 }

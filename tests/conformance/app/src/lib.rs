@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod commands;
+mod events;
 mod gates;
 
 use std::sync::Arc;
@@ -37,6 +38,7 @@ impl Plugin for Application {
         registrar.message(move |spark, message| application.message(spark, message));
         let application = Arc::clone(self);
         registrar.disconnection(Priority::APPLICATION, move |spark, _| application.disconnected(spark));
+        self.events.register(registrar);
     }
 }
 
