@@ -5,6 +5,7 @@
 
 import { Conversation } from "./conversation.js";
 import { Connection, Refusal } from "./connection.js";
+import { Directory } from "./directory.js";
 import { Outbox } from "./outbox.js";
 import { randomId, Session } from "./session.js";
 
@@ -26,8 +27,8 @@ export class Chat extends EventTarget {
   /** @type {Map<string, Conversation>} the reader's rooms */
   conversations = new Map();
 
-  /** @type {Map<string, number>} every room there is, with its number of people */
-  directory = new Map();
+  /** Every room there is. */
+  directory = new Directory();
 
   /** @type {string | null} the room that is open */
   current = null;
@@ -189,7 +190,7 @@ export class Chat extends EventTarget {
       const isFirst = !this.name;
       this.name = this.#session.name = answer.name;
       this.limits = answer.limits;
-      this.directory = new Map(answer.rooms.map((/** @type {{ room: string, members: number }} */ { room, members }) => [room, members]));
+      this.directory = new Directory(answer.rooms);
       if (isFirst && this.#session.rooms.length === 0) this.#session.rooms = [answer.home];
       for (const room of this.#session.rooms) this.#conversation(room);
       this.#emit("entered");
@@ -211,11 +212,11 @@ export class Chat extends EventTarget {
   }
 
   /** @param {any} answer the server's answer to `join` */
-  #joined({ room, history, complete, members }) {
+  #joined({ room, history, complete, members, revision }) {
     const conversation = this.#conversation(room);
     const isReturn = conversation.messages.some((message) => message.state === "sent");
     conversation.joined = true;
-    conversation.setMembers(members);
+    conversation.setMembers(members, revision);
     const added = conversation.merge(history, complete);
     for (const { id } of history) this.#outbox.remove(id);
     this.#saveRooms();
@@ -264,11 +265,8 @@ export class Chat extends EventTarget {
   }
 
   /** @param {any} change the server's event */
-  #membersChanged({ room, joined, left }) {
-    const conversation = this.conversations.get(room);
-    if (!conversation) return;
-    const others = conversation.members.filter((name) => name !== joined && name !== left);
-    conversation.setMembers(joined ? [...others, joined] : others);
+  #membersChanged({ room, name, present, revision }) {
+    this.conversations.get(room)?.setPresent(name, present, revision);
     this.#emit("members", room);
     this.#emit("typing", room);
   }
@@ -281,9 +279,8 @@ export class Chat extends EventTarget {
   }
 
   /** @param {any} change the server's event */
-  #roomsChanged({ changed, gone }) {
-    for (const { room, members } of changed) this.directory.set(room, members);
-    for (const room of gone) this.directory.delete(room);
+  #roomsChanged(change) {
+    this.directory.update(change);
     this.#emit("rooms");
   }
 

@@ -25,6 +25,11 @@ export class Conversation {
   /** @type {string[]} in alphabetical order */
   members = [];
 
+  /** Up to which of the server's revisions `members` counts, and the later ones by name: news may come out of order. */
+  #revision = 0;
+  /** @type {Map<string, number>} */
+  #revisions = new Map();
+
   /** @type {Map<string, ReturnType<typeof setTimeout>>} */
   #typing = new Map();
 
@@ -92,10 +97,31 @@ export class Conversation {
     return history.filter((message) => this.put({ ...message, state: "sent" })).map((message) => message.id);
   }
 
-  /** @param {string[]} members */
-  setMembers(members) {
+  /**
+   * Takes the whole list, as the server gives it on joining.
+   *
+   * @param {string[]} members
+   * @param {number} revision
+   */
+  setMembers(members, revision) {
     this.members = [...members].sort(compareNames);
-    for (const name of this.typists) if (!members.includes(name)) this.setTyping(name, false);
+    this.#revision = revision;
+    this.#revisions.clear();
+  }
+
+  /**
+   * Somebody came or went.
+   *
+   * @param {string} name
+   * @param {boolean} isPresent
+   * @param {number} revision
+   */
+  setPresent(name, isPresent, revision) {
+    if (revision <= (this.#revisions.get(name) ?? this.#revision)) return;
+    this.#revisions.set(name, revision);
+    const others = this.members.filter((member) => member !== name);
+    this.members = isPresent ? [...others, name].sort(compareNames) : others;
+    if (!isPresent) this.setTyping(name, false);
   }
 
   /**

@@ -24,8 +24,7 @@ export function showLayout(chat) {
     title.textContent = conversation?.room ?? "";
     if (conversation) tint(jack, conversation.room);
     showNote();
-    const address = conversation ? `#/${encodeURIComponent(conversation.room)}` : "#/";
-    if (location.hash !== address) history[conversation && location.hash === "" ? "replaceState" : "pushState"](null, "", address);
+    if (decode(location.hash) !== (conversation?.room ?? "")) history.pushState(null, "", address(conversation?.room));
   }
 
   function showNote() {
@@ -60,7 +59,12 @@ export function showLayout(chat) {
     isFirst = false;
     const named = decode(location.hash);
     if (named) follow();
-    else chat.open([...chat.conversations.keys()][0] ?? null);
+    // A desktop shows the list and a room; a phone begins with the list.
+    else if (!narrow.matches) {
+      const [first] = chat.conversations.keys();
+      history.replaceState(null, "", address(first));
+      chat.open(first ?? null);
+    }
   });
   chat.addEventListener("refused", () => (app.hidden = true));
   chat.addEventListener("current", () => {
@@ -92,6 +96,11 @@ export function showLayout(chat) {
     const index = rooms.indexOf(chat.current ?? "");
     chat.open(rooms[(index + step + rooms.length) % rooms.length]);
   });
+}
+
+/** @param {string} [room] */
+function address(room = "") {
+  return `#/${encodeURIComponent(room)}`;
 }
 
 /** @param {string} hash */

@@ -39,7 +39,7 @@ export function showRooms(chat) {
 
   function show() {
     const joined = [...chat.conversations.keys()].sort(compareNames);
-    const others = [...chat.directory.keys()].filter((room) => !chat.conversations.has(room)).sort(compareNames);
+    const others = chat.directory.rooms.filter((room) => !chat.conversations.has(room)).sort(compareNames);
     arrange(joinedList, joined.map((room) => item(room).show(chat)));
     arrange(otherList, others.map((room) => item(room).show(chat)));
     for (const room of items.keys()) if (!chat.conversations.has(room) && !chat.directory.has(room)) items.delete(room);
@@ -91,7 +91,7 @@ class RoomItem {
   /** @param {Chat} chat */
   show(chat) {
     const conversation = chat.conversations.get(this.room);
-    const people = conversation?.joined ? conversation.members.length : (chat.directory.get(this.room) ?? 0);
+    const people = conversation?.joined ? conversation.members.length : (chat.directory.people(this.room) ?? 0);
     const last = conversation?.messages.at(-1);
     const unread = conversation?.unread ?? 0;
     this.#jack.toggleAttribute("data-plugged", Boolean(conversation));
