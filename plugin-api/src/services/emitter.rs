@@ -40,17 +40,18 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 use tokio::sync::oneshot;
 
 use super::rooms::Except;
 use crate::host::{Host, ServiceError};
 use crate::plugin::{Registrar, ServiceReply};
 use crate::spark::{Spark, SparkId};
-use crate::value::{self, DecodeError, EncodeError, Encoded, Writer};
+use crate::value::{self, DecodeError, EncodeError, Encoded, Number, Writer};
 
 crate::service! {
     /// What the plugin `emitter` does for others, in encoded form; [`Emitter`] and [`Requests`] are easier to use. `arguments` is
@@ -74,7 +75,7 @@ crate::service! {
             token: u64,
         ) -> ();
         /// Acknowledges a spark's event by the packet's id: with an encoded array of values, or with an error.
-        fn acknowledge(&self, spark: SparkId, id: f64, answer: Result<Encoded<'_>, &str>) -> ();
+        fn acknowledge(&self, spark: SparkId, id: Number, answer: Result<Encoded<'_>, &str>) -> ();
     }
 }
 
@@ -94,7 +95,7 @@ pub enum Outcome<'a> {
 /// The service that handles an event.
 ///
 /// The plugin `emitter` calls its method `event(spark, id, arguments)`, where `id` is `null` if no acknowledgement is wanted. It
-/// answers the encoded array of the acknowledgement's values, or `null` where it acknowledges later; its refusal is an
+/// answers a byte string, the encoded array of the acknowledgement's values, or `null` where it acknowledges later; its refusal is an
 /// acknowledgement with that error.
 pub fn handler_service(event: &str) -> String {
     format!("emitter.on {event}")
@@ -190,21 +191,18 @@ where
 fn offer_handler<A, F>(registrar: &mut Registrar<'_>, event: &str, handle: F)
 where
     A: DeserializeOwned,
-    F: Fn(SparkId, Option<f64>, A) -> Result<Option<Vec<u8>>, String> + Send + Sync + 'static,
+    F: Fn(SparkId, Option<Number>, A) -> Result<Option<Vec<u8>>, String> + Send + Sync + 'static,
 {
     let name = event.to_owned();
     registrar.service(&handler_service(event), move |method, call| {
         if method != "event" {
             return ServiceReply::NoSuchMethod;
         }
-        let answer = value::decode::<(SparkId, Option<f64>, Encoded<'_>)>(call)
+        let answer = value::decode::<(SparkId, Option<Number>, Encoded<'_>)>(call)
             .and_then(|(spark, id, arguments)| Ok((spark, id, arguments.decode()?)))
             .map_err(|error| format!("the arguments of the event `{name}` are wrong: {error}"))
             .and_then(|(spark, id, arguments)| handle(spark, id, arguments));
-        match &answer {
-            Ok(values) => super::reply(Ok(values.as_deref().map(listed))),
-            Err(error) => super::reply::<()>(Err(error.clone())),
-        }
+        super::reply(answer.map(|values| values.map(ByteBuf::from)))
     });
 }
 
@@ -214,7 +212,7 @@ where
 pub struct Reply {
     client: EmitterClient,
     spark: SparkId,
-    id: Option<f64>,
+    id: Option<Number>,
 }
 
 impl Reply {
@@ -256,7 +254,6 @@ pub struct Requests {
 type Sender = oneshot::Sender<Result<Vec<u8>, RequestError>>;
 
 /// The requests whose outcome isn't known yet.
-#[derive(Default)]
 struct Waiting {
     last_token: AtomicU64,
     senders: Mutex<HashMap<u64, Sender>>,
@@ -286,7 +283,7 @@ impl Requests {
     /// For the plugin of this name, which gets the outcomes.
     pub fn new(registrar: &mut Registrar<'_>, plugin: &str) -> Self {
         let service = format!("emitter.outcomes {plugin}");
-        let waiting = Arc::new(Waiting::default());
+        let waiting = Arc::new(Waiting::new());
         let told = Arc::clone(&waiting);
         registrar.service(&service, move |method, arguments| {
             if method != "outcome" {
@@ -337,6 +334,12 @@ impl Requests {
 }
 
 impl Waiting {
+    /// Tokens begin with the time, so that the outcomes of a former generation's requests are taken for no other's.
+    fn new() -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        Self { last_token: AtomicU64::new(u64::try_from(now).unwrap_or(0)), senders: Mutex::default() }
+    }
+
     fn insert(&self, token: u64, sender: Sender) {
         self.senders.lock().unwrap_or_else(PoisonError::into_inner).insert(token, sender);
     }

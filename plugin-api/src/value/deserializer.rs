@@ -15,8 +15,8 @@ use super::{DATE_TOKEN, DecodeError, ENCODED_TOKEN, VALUE_TOKEN};
 
 /// Reads a serde value from its encoding.
 ///
-/// Text and byte strings can be borrowed from it (`&'de str`, `&'de [u8]`). Types are read as serde_json reads them, and more is
-/// taken where nothing is lost: a whole number for an integer field whichever way it was written, a date for a number (its
+/// Text and byte strings can be borrowed from it (`&'de str`, `&'de [u8]`). Types are read as serde_json reads them, but a struct
+/// is no array; and more is taken where nothing is lost: a whole number for an integer field whichever way it was written, a date for a number (its
 /// milliseconds), a byte string for an array of numbers, an empty array for nothing.
 ///
 /// Nothing in the bytes can make it panic, reserve memory beyond what the bytes themselves take, or recurse deeper than
@@ -185,6 +185,19 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         self.deserialize_seq(visitor)
     }
 
+    /// A struct is an object. Derived ones would take an array too, which a client may send where nobody expects it.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        match self.reader.peek()? {
+            Next::Array => Err(de::Error::invalid_type(Unexpected::Seq, &visitor)),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _name: &'static str,
@@ -215,7 +228,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
     }
 
     forward_to_deserialize_any! {
-        bool f32 f64 char str string bytes byte_buf unit_struct map struct identifier
+        bool f32 f64 char str string bytes byte_buf unit_struct map identifier
     }
 }
 

@@ -17,7 +17,8 @@
 //! # Numbers
 //!
 //! JavaScript has one type of number, and parsers write what they find: `1` and `1.0` are an integer and a float in the encoding. A
-//! field of an integer type takes both, if the number is whole and in range; a field of a float type takes both.
+//! field of an integer type takes both, if the number is whole and in range; a field of a float type takes both. [`Number`] writes an
+//! integer wherever the number is one.
 //!
 //! # Byte strings
 //!
@@ -31,6 +32,7 @@ mod encoded;
 mod error;
 mod key;
 mod map;
+mod number;
 mod reader;
 mod serializer;
 mod transcode;
@@ -48,6 +50,7 @@ pub use self::deserializer::Deserializer;
 pub use self::encoded::Encoded;
 pub use self::error::{DecodeError, DecodeErrorKind, EncodeError};
 pub use self::map::Map;
+pub use self::number::Number;
 pub use self::serializer::{Compound, Serializer};
 pub use self::transcode::encode_from;
 pub use self::tree::Value;
@@ -105,7 +108,7 @@ pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, EncodeError> 
 /// assert_eq!(said.text, "hello");
 ///
 /// let error = value::decode::<Vec<Said>>(&value::to_vec(&[(1, 2)])?).err().unwrap();
-/// assert_eq!(error.path(), "[0][0]");
+/// assert_eq!(error.path(), "[0]");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///

@@ -150,6 +150,22 @@ fn a_whole_number_fits_an_integer_field_whichever_way_it_was_written() {
 }
 
 #[test]
+fn a_number_of_javascript_is_an_integer_where_it_can_be() {
+    let written = |number| decode::<Value>(&to_vec(&Number(number)).unwrap()).unwrap();
+    assert_eq!(written(7.0), Value::I64(7));
+    assert_eq!(written(-0.0), Value::I64(0));
+    assert_eq!(written(7.5), Value::F64(7.5));
+    assert_eq!(written(1e300), Value::F64(1e300));
+    assert_eq!(decode::<Number>(&to_vec(&7).unwrap()).unwrap(), Number(7.0));
+}
+
+#[test]
+fn a_struct_is_no_array() {
+    decode::<Order>(&to_vec(&(1, 2)).unwrap()).unwrap_err();
+    decode::<Shape>(&to_vec(&HashMap::from([("Box", [1, 2])])).unwrap()).unwrap_err();
+}
+
+#[test]
 fn an_empty_array_is_nothing_for_those_who_want_nothing() {
     decode::<()>(&hex("80")).unwrap();
     decode::<((), u8)>(&hex("82 9fff 01")).unwrap();

@@ -5,7 +5,7 @@
 use minicbor::Encoder;
 use minicbor::data::Tag;
 
-use super::{DATE_TAG, Date, Encoded};
+use super::{DATE_TAG, Date, Encoded, Number};
 
 /// A `Vec` takes every byte, so the codec's errors can't happen.
 const INFALLIBLE: &str = "writing to a Vec never fails";
@@ -59,6 +59,15 @@ impl<'a> Writer<'a> {
     #[inline]
     pub fn f64(&mut self, value: f64) {
         self.encoder.f64(value).expect(INFALLIBLE);
+    }
+
+    /// A number of JavaScript.
+    #[inline]
+    pub fn number(&mut self, value: Number) {
+        match value.to_integer() {
+            Some(integer) => self.i64(integer),
+            None => self.f64(value.0),
+        }
     }
 
     /// A text, or the key of an object's pair.
