@@ -3,6 +3,7 @@
 //! Every handle keeps its generation alive, so that no function pointer outlives the library it points into.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::sync::Arc;
 
 use abi_stable::prefix_type::PrefixTypeTrait;
@@ -32,6 +33,28 @@ pub struct Fault {
     pub report: String,
 }
 
+thread_local! {
+    /// How many calls into plugins this thread is in.
+    static CALLS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Calls into a plugin. A call never unwinds: the plugin catches its panics, and what escapes it aborts.
+///
+/// The count is kept on this side because a thread-local costs next to nothing in an executable, and more than the whole call in
+/// a library.
+#[inline]
+fn enter<T>(call: impl FnOnce() -> T) -> T {
+    CALLS.set(CALLS.get() + 1);
+    let result = call();
+    CALLS.set(CALLS.get() - 1);
+    result
+}
+
+/// Whether this thread is in a call into a plugin, for `HostTable::calling`.
+pub(crate) extern "C" fn calling() -> u8 {
+    u8::from(CALLS.get() > 0)
+}
+
 /// What keeps a generation's library and bookkeeping alive.
 pub type Keep = Arc<dyn Any + Send + Sync>;
 
@@ -54,9 +77,10 @@ impl Owner {
         Fault { report: String::from_utf8_lossy(&report).into_owned() }
     }
 
-    /// A status, with a panic taken out.
+    /// Calls into the plugin; a panic is taken out of the status.
     #[inline]
-    fn checked(&self, status: u32) -> Result<u32, Fault> {
+    fn call(&self, call: impl FnOnce() -> u32) -> Result<u32, Fault> {
+        let status = enter(call);
         if status == status::PANICKED { Err(self.fault()) } else { Ok(status) }
     }
 }
@@ -78,7 +102,12 @@ impl Module {
     ///
     /// The plugin's answer is no manifest.
     pub fn manifest(&self) -> Result<Manifest, serde_json::Error> {
-        serde_json::from_str(&(self.owner.module.manifest())())
+        serde_json::from_str(&enter(|| (self.owner.module.manifest())()))
+    }
+
+    /// What `declare` registers, as a plugin of this module would.
+    pub(crate) fn collect(&self, declare: impl FnOnce(RawRegistrar<'_>)) -> Registrations {
+        collect(&self.owner, declare).1
     }
 
     /// Starts an instance. `config` is JSON text. [control]
@@ -89,8 +118,9 @@ impl Module {
     pub fn start(&self, host: RawHost, config: &str) -> Result<Instance, StartFailure> {
         let mut raw = RawInstance { object: std::ptr::null_mut(), table: None };
         let mut error = RVec::new();
-        let status = (self.owner.module.start())(host, RSlice::from_slice(config.as_bytes()), &mut raw, &mut error);
-        match (self.owner.checked(status)?, raw.table) {
+        let config = RSlice::from_slice(config.as_bytes());
+        let status = self.owner.call(|| (self.owner.module.start())(host, config, &mut raw, &mut error))?;
+        match (status, raw.table) {
             (status::OK, Some(table)) => Ok(Instance { owner: Arc::clone(&self.owner), object: raw.object, table }),
             _ => Err(StartFailure::Refused(decoded_error(&error))),
         }
@@ -131,10 +161,9 @@ impl Instance {
     ///
     /// It panicked.
     pub fn register(&self) -> Result<Registrations, Fault> {
-        let mut collecting = Collecting { owner: Arc::clone(&self.owner), registrations: Registrations::default() };
-        let raw = RawRegistrar { object: (&raw mut collecting).cast(), table: registrar_table(), call: &() };
-        self.owner.checked((self.table.register())(self.object, raw))?;
-        Ok(collecting.registrations)
+        let (status, registrations) = collect(&self.owner, |raw| self.owner.call(|| (self.table.register())(self.object, raw)));
+        status?;
+        Ok(registrations)
     }
 
     /// Hands over a changed configuration (JSON text). `false`: a new generation is wanted. [control]
@@ -144,8 +173,9 @@ impl Instance {
     /// The plugin refuses it, or panicked.
     pub fn reconfigure(&self, config: &str) -> Result<bool, StartFailure> {
         let mut error = RVec::new();
-        let status = (self.table.reconfigure())(self.object, RSlice::from_slice(config.as_bytes()), &mut error);
-        match self.owner.checked(status)? {
+        let status =
+            self.owner.call(|| (self.table.reconfigure())(self.object, RSlice::from_slice(config.as_bytes()), &mut error));
+        match status? {
             status::OK => Ok(true),
             status::UNSUPPORTED => Ok(false),
             _ => Err(StartFailure::Refused(decoded_error(&error))),
@@ -159,7 +189,7 @@ impl Instance {
     /// It panicked.
     pub fn save(&self) -> Result<Option<Vec<u8>>, Fault> {
         let mut state = RVec::new();
-        let status = self.owner.checked((self.table.save())(self.object, &mut state))?;
+        let status = self.owner.call(|| (self.table.save())(self.object, &mut state))?;
         Ok((status == status::OK).then(|| state.into_vec()))
     }
 
@@ -170,8 +200,8 @@ impl Instance {
     /// The plugin refuses it, or panicked.
     pub fn restore(&self, state: &[u8]) -> Result<(), StartFailure> {
         let mut error = RVec::new();
-        let status = (self.table.restore())(self.object, RSlice::from_slice(state), &mut error);
-        match self.owner.checked(status)? {
+        let status = self.owner.call(|| (self.table.restore())(self.object, RSlice::from_slice(state), &mut error));
+        match status? {
             status::OK => Ok(()),
             _ => Err(StartFailure::Refused(decoded_error(&error))),
         }
@@ -183,7 +213,7 @@ impl Instance {
     ///
     /// It panicked.
     pub fn timer(&self, timer: u64) -> Result<(), Fault> {
-        self.owner.checked((self.table.timer())(self.object, timer)).map(drop)
+        self.owner.call(|| (self.table.timer())(self.object, timer)).map(drop)
     }
 
     /// Ends the plugin's work. [control], once, before the drop.
@@ -192,13 +222,13 @@ impl Instance {
     ///
     /// It panicked.
     pub fn stop(&self) -> Result<(), Fault> {
-        self.owner.checked((self.table.stop())(self.object)).map(drop)
+        self.owner.call(|| (self.table.stop())(self.object)).map(drop)
     }
 }
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        (self.table.free())(self.object);
+        enter(|| (self.table.free())(self.object));
     }
 }
 
@@ -237,6 +267,14 @@ pub struct Registrations {
 struct Collecting {
     owner: Arc<Owner>,
     registrations: Registrations,
+}
+
+/// Lends a registrar to `declare` and gathers what is registered.
+fn collect<T>(owner: &Arc<Owner>, declare: impl FnOnce(RawRegistrar<'_>) -> T) -> (T, Registrations) {
+    let mut collecting = Collecting { owner: Arc::clone(owner), registrations: Registrations::default() };
+    let raw = RawRegistrar { object: (&raw mut collecting).cast(), table: registrar_table(), call: &() };
+    let result = declare(raw);
+    (result, collecting.registrations)
 }
 
 /// The state behind the pointer that a registrar's function was handed.
@@ -375,7 +413,7 @@ impl Closure {
 
 impl Drop for Closure {
     fn drop(&mut self) {
-        (self.raw.free)(self.raw.object);
+        enter(|| (self.raw.free)(self.raw.object));
     }
 }
 
@@ -424,8 +462,8 @@ impl ConnectionHook {
     /// The plugin panicked.
     pub fn call(&self, spark: SparkId, token: u64) -> Result<Answer, Fault> {
         let mut reply = RVec::new();
-        let status = (self.call.call)(self.closure.raw.object, spark.raw(), token, &mut reply);
-        Ok(Answer::of(self.closure.owner.checked(status)?, &reply))
+        let status = self.closure.owner.call(|| (self.call.call)(self.closure.raw.object, spark.raw(), token, &mut reply));
+        Ok(Answer::of(status?, &reply))
     }
 }
 
@@ -443,8 +481,9 @@ impl DisconnectionHook {
     /// The plugin panicked.
     pub fn call(&self, spark: SparkId, reason: &DisconnectReason) -> Result<(), Fault> {
         let reason = value::to_vec(reason).unwrap_or_default();
-        let status = (self.call.call)(self.closure.raw.object, spark.raw(), RSlice::from_slice(&reason));
-        self.closure.owner.checked(status).map(drop)
+        let status =
+            self.closure.owner.call(|| (self.call.call)(self.closure.raw.object, spark.raw(), RSlice::from_slice(&reason)));
+        status.map(drop)
     }
 }
 
@@ -462,8 +501,8 @@ impl RequestHook {
     /// The plugin panicked.
     pub fn call(&self, request: &RawRequest<'_>, token: u64) -> Result<Answer, Fault> {
         let mut reply = RVec::new();
-        let status = (self.call.call)(self.closure.raw.object, request, token, &mut reply);
-        Ok(Answer::of(self.closure.owner.checked(status)?, &reply))
+        let status = self.closure.owner.call(|| (self.call.call)(self.closure.raw.object, request, token, &mut reply));
+        Ok(Answer::of(status?, &reply))
     }
 }
 
@@ -481,8 +520,8 @@ impl Middleware {
     /// The plugin panicked.
     pub fn call(&self, request: &RawRequest<'_>) -> Result<Option<Response>, Fault> {
         let mut reply = RVec::new();
-        let status = (self.call.call)(self.closure.raw.object, request, &mut reply);
-        match self.closure.owner.checked(status)? {
+        let status = self.closure.owner.call(|| (self.call.call)(self.closure.raw.object, request, &mut reply));
+        match status? {
             status::OK => Ok(value::decode(&reply).ok()),
             _ => Ok(None),
         }
@@ -503,8 +542,11 @@ impl Service {
     /// The plugin panicked.
     pub fn call(&self, method: &str, arguments: &[u8]) -> Result<(u32, Vec<u8>), Fault> {
         let mut reply = RVec::new();
-        let status = (self.call.call)(self.closure.raw.object, method.into(), RSlice::from_slice(arguments), &mut reply);
-        self.closure.owner.checked(status).map(|status| (status, reply.into_vec()))
+        let status = self
+            .closure
+            .owner
+            .call(|| (self.call.call)(self.closure.raw.object, method.into(), RSlice::from_slice(arguments), &mut reply));
+        status.map(|status| (status, reply.into_vec()))
     }
 }
 
@@ -536,8 +578,8 @@ impl TransportHandle {
     /// The plugin panicked.
     pub fn route(&self, request: &RawRequest<'_>) -> Result<Route, Fault> {
         let mut detail = RVec::new();
-        let status = (self.table.route())(self.object, request, &mut detail);
-        Ok(match self.owner.checked(status)? {
+        let status = self.owner.call(|| (self.table.route())(self.object, request, &mut detail));
+        Ok(match status? {
             routed::OPEN => Route::Open,
             routed::OPEN_BARE => Route::OpenBare,
             routed::SESSION => Route::Session(String::from_utf8_lossy(&detail).into_owned()),
@@ -581,14 +623,15 @@ impl TransportHandle {
     ///
     /// The plugin panicked; nothing of use was appended.
     pub fn frame(&self, class: FrameClass, kind: Kind, payload: &[u8], out: &mut RVec<u8>) -> Result<(), Fault> {
-        let status = (self.table.frame())(self.object, class.0.get(), kind as u8, RSlice::from_slice(payload), out);
-        self.owner.checked(status).map(drop)
+        let status =
+            self.owner.call(|| (self.table.frame())(self.object, class.0.get(), kind as u8, RSlice::from_slice(payload), out));
+        status.map(drop)
     }
 }
 
 impl Drop for TransportHandle {
     fn drop(&mut self) {
-        (self.table.free())(self.object);
+        enter(|| (self.table.free())(self.object));
     }
 }
 
@@ -608,8 +651,9 @@ impl SessionHandle {
         &self.transport
     }
 
-    fn checked(&self, status: u32) -> Result<(), Fault> {
-        self.transport.owner.checked(status).map(drop)
+    #[inline]
+    fn call(&self, call: impl FnOnce() -> u32) -> Result<(), Fault> {
+        self.transport.owner.call(call).map(drop)
     }
 
     /// See [`crate::Session::request`].
@@ -618,7 +662,7 @@ impl SessionHandle {
     ///
     /// The plugin panicked: the session is to be dropped.
     pub fn request(&mut self, exchange: u64, request: &RawRequest<'_>, sink: &mut EventSink) -> Result<(), Fault> {
-        self.checked((self.table.request())(self.object, exchange, request, sink))
+        self.call(|| (self.table.request())(self.object, exchange, request, sink))
     }
 
     /// See [`crate::Session::receive`]. Ranges of message events are into `input`.
@@ -629,8 +673,8 @@ impl SessionHandle {
     #[inline]
     pub fn receive(&mut self, input: &mut [u8], sink: &mut EventSink) -> Result<(), Fault> {
         // SAFETY: the slice is initialised, lent for the call and to nobody else.
-        let status = unsafe { (self.table.receive())(self.object, input.as_mut_ptr(), input.len(), sink) };
-        self.checked(status)
+        let status = self.call(|| unsafe { (self.table.receive())(self.object, input.as_mut_ptr(), input.len(), sink) });
+        status
     }
 
     /// See [`crate::Session::send`].
@@ -640,7 +684,7 @@ impl SessionHandle {
     /// The plugin panicked: the session is to be dropped.
     #[inline]
     pub fn send(&mut self, kind: Kind, payload: &[u8], sink: &mut EventSink) -> Result<(), Fault> {
-        self.checked((self.table.send())(self.object, kind as u8, RSlice::from_slice(payload), sink))
+        self.call(|| (self.table.send())(self.object, kind as u8, RSlice::from_slice(payload), sink))
     }
 
     /// See [`crate::Session::timeout`].
@@ -649,7 +693,7 @@ impl SessionHandle {
     ///
     /// The plugin panicked: the session is to be dropped.
     pub fn timeout(&mut self, timer: u32, sink: &mut EventSink) -> Result<(), Fault> {
-        self.checked((self.table.timeout())(self.object, timer, sink))
+        self.call(|| (self.table.timeout())(self.object, timer, sink))
     }
 
     /// See [`crate::Session::close`].
@@ -658,7 +702,7 @@ impl SessionHandle {
     ///
     /// The plugin panicked: the session is to be dropped.
     pub fn close(&mut self, code: Option<u16>, reason: &str, sink: &mut EventSink) -> Result<(), Fault> {
-        self.checked((self.table.close())(self.object, code.unwrap_or(0), reason.into(), sink))
+        self.call(|| (self.table.close())(self.object, code.unwrap_or(0), reason.into(), sink))
     }
 
     /// See [`crate::Session::disconnected`].
@@ -671,7 +715,7 @@ impl SessionHandle {
             Carrier::Stream => u64::MAX,
             Carrier::Exchange(exchange) => exchange.0,
         };
-        self.checked((self.table.disconnected())(self.object, exchange, sink))
+        self.call(|| (self.table.disconnected())(self.object, exchange, sink))
     }
 
     /// See [`crate::Session::save`].
@@ -681,14 +725,14 @@ impl SessionHandle {
     /// The plugin panicked.
     pub fn save(&self) -> Result<Option<Vec<u8>>, Fault> {
         let mut state = RVec::new();
-        let status = self.transport.owner.checked((self.table.save())(self.object, &mut state))?;
+        let status = self.transport.owner.call(|| (self.table.save())(self.object, &mut state))?;
         Ok((status == status::OK).then(|| state.into_vec()))
     }
 }
 
 impl Drop for SessionHandle {
     fn drop(&mut self) {
-        (self.table.free())(self.object);
+        enter(|| (self.table.free())(self.object));
     }
 }
 
@@ -747,8 +791,8 @@ impl ParserHandle {
     /// The parser refuses or panicked.
     pub fn decode(&self, kind: Kind, wire: &[u8]) -> Result<Vec<u8>, ParserFailure> {
         let mut value = RVec::new();
-        let status = (self.table.decode())(self.object, kind as u8, RSlice::from_slice(wire), &mut value);
-        match self.owner.checked(status)? {
+        let status = self.owner.call(|| (self.table.decode())(self.object, kind as u8, RSlice::from_slice(wire), &mut value));
+        match status? {
             status::OK => Ok(value.into_vec()),
             _ => Err(ParserFailure::Refused(String::from_utf8_lossy(&value).into_owned())),
         }
@@ -762,8 +806,8 @@ impl ParserHandle {
     pub fn encode(&self, value: &[u8]) -> Result<Option<(Kind, Vec<u8>)>, ParserFailure> {
         let mut wire = RVec::new();
         let mut kind = Kind::Text as u8;
-        let status = (self.table.encode())(self.object, RSlice::from_slice(value), &mut kind, &mut wire);
-        match self.owner.checked(status)? {
+        let status = self.owner.call(|| (self.table.encode())(self.object, RSlice::from_slice(value), &mut kind, &mut wire));
+        match status? {
             status::OK => Ok(Some((Kind::from_raw(kind), wire.into_vec()))),
             status::MISSING => Ok(None),
             _ => Err(ParserFailure::Refused(String::from_utf8_lossy(&wire).into_owned())),
@@ -777,15 +821,16 @@ impl ParserHandle {
     /// The parser panicked.
     pub fn decode_string(&self, kind: Kind, wire: &[u8]) -> Result<Option<String>, Fault> {
         let mut text = RVec::new();
-        let status = (self.table.decode_string())(self.object, kind as u8, RSlice::from_slice(wire), &mut text);
-        let status = self.owner.checked(status)?;
+        let status =
+            self.owner.call(|| (self.table.decode_string())(self.object, kind as u8, RSlice::from_slice(wire), &mut text));
+        let status = status?;
         Ok((status == status::OK).then(|| String::from_utf8_lossy(&text).into_owned()))
     }
 }
 
 impl Drop for ParserHandle {
     fn drop(&mut self) {
-        (self.table.free())(self.object);
+        enter(|| (self.table.free())(self.object));
     }
 }
 
@@ -843,7 +888,7 @@ impl<'a> HookMessage<'a> {
     #[inline]
     pub fn through(&mut self, hook: &MessageHook, spark: SparkId) -> Result<Flow, Fault> {
         self.raw.owner = (&raw mut self.state).cast();
-        match (hook.call.call)(hook.closure.raw.object, spark.raw(), &mut self.raw) {
+        match enter(|| (hook.call.call)(hook.closure.raw.object, spark.raw(), &mut self.raw)) {
             0 => Ok(Flow::Next),
             1 => Ok(Flow::Stop),
             2 => Ok(Flow::Defer),

@@ -21,7 +21,7 @@ use crate::message::{Flow, Kind, Message, Payload};
 use crate::parser::Parser;
 use crate::plugin::{Manifest, Plugin, Refusal, Registrar, ServiceReply, StartError};
 use crate::request::{Request, Response};
-use crate::runtime::{self, Answer};
+use crate::runtime::{self, Answer, PluginRuntime};
 use crate::spark::{Spark, SparkId};
 use crate::transport::{
     Carrier, Close, DisconnectReason, Events, ExchangeId, FrameClass, Out, Route, Session, TimerId, Transport,
@@ -142,6 +142,7 @@ fn request_of<'a>(raw: &RawRequest<'a>) -> Request<'a> {
 struct Instance<P> {
     plugin: Arc<P>,
     host: Host,
+    runtime: PluginRuntime,
 }
 
 /// The root module of a plugin.
@@ -205,12 +206,10 @@ extern "C" fn start<P: Plugin>(
     let host = Host::new(HostHandle::new(host));
     install_panic_hook();
     guarded(|| {
-        if !cfg!(switchboard_static) {
-            crate::log::Forwarder::install(host.clone());
-        }
+        crate::log::Forwarder::install(host.clone());
         match config::<P>(config_json.as_slice()).and_then(|config| P::start(config, host.clone())) {
             Ok(plugin) => {
-                instance.object = boxed(Instance { plugin: Arc::new(plugin), host });
+                instance.object = boxed(Instance { plugin: Arc::new(plugin), host, runtime: PluginRuntime::default() });
                 instance.table = Some(
                     InstanceTable {
                         register: register::<P>,
@@ -237,7 +236,7 @@ extern "C" fn register<P: Plugin>(object: Opaque, raw: RawRegistrar<'_>) -> u32 
     guarded(|| {
         // SAFETY: the host hands back the object of `start` between `start` and `free`.
         let instance = unsafe { shared::<Instance<P>>(object) };
-        let mut registrar = Registrar { raw: RegistrarHandle { raw }, host: &instance.host };
+        let mut registrar = Registrar { raw: RegistrarHandle::new(raw, &instance.runtime), host: &instance.host };
         instance.plugin.register(&mut registrar);
         status::OK
     })
@@ -297,11 +296,14 @@ extern "C" fn timer<P: Plugin>(object: Opaque, timer: u64) -> u32 {
 extern "C" fn stop<P: Plugin>(object: Opaque) -> u32 {
     guarded(|| {
         // SAFETY: as in `register`.
-        unsafe { shared::<Instance<P>>(object) }.plugin.stop();
-        if !cfg!(switchboard_static) {
-            runtime::stop();
-        }
-        status::OK
+        let instance = unsafe { shared::<Instance<P>>(object) };
+        // Also where the plugin's own part of it panics.
+        let stopped = guarded(|| {
+            instance.plugin.stop();
+            status::OK
+        });
+        instance.runtime.stop();
+        stopped
     })
 }
 
@@ -613,6 +615,7 @@ where
 /// The host's registrar, as the safe [`Registrar`] uses it.
 pub struct RegistrarHandle<'a> {
     raw: RawRegistrar<'a>,
+    runtime: &'a PluginRuntime,
 }
 
 fn closure<T: Send + Sync + 'static>(value: T) -> RawClosure {
@@ -652,7 +655,11 @@ fn reason_of(encoded: &[u8]) -> DisconnectReason {
     value::decode(encoded).unwrap_or(DisconnectReason::Lost)
 }
 
-impl RegistrarHandle<'_> {
+impl<'a> RegistrarHandle<'a> {
+    pub(crate) fn new(raw: RawRegistrar<'a>, runtime: &'a PluginRuntime) -> Self {
+        Self { raw, runtime }
+    }
+
     pub(crate) fn transport<T: Transport>(&self, priority: i32, transport: T) {
         let name = transport.name().to_owned();
         let table = TransportTable {
@@ -731,7 +738,7 @@ impl RegistrarHandle<'_> {
                 waiting.answer(token, async { refusal_answer(future.await) }, reply)
             })
         }
-        let waiting = Waiting { host: host.clone(), runtime: runtime::start(), start: hook };
+        let waiting = Waiting { host: host.clone(), runtime: self.runtime.handle(), start: hook };
         (self.raw.table.connection())(self.raw.object, priority, closure(waiting), ConnectionFn { call: call::<F, W> });
     }
 
@@ -773,7 +780,7 @@ impl RegistrarHandle<'_> {
                 waiting.answer(token, async { refusal_answer(future.await) }, reply)
             })
         }
-        let waiting = Waiting { host: host.clone(), runtime: runtime::start(), start: authorizer };
+        let waiting = Waiting { host: host.clone(), runtime: self.runtime.handle(), start: authorizer };
         (self.raw.table.authorizer())(self.raw.object, priority, closure(waiting), RequestFn { call: call::<F, W> });
     }
 
@@ -818,7 +825,7 @@ impl RegistrarHandle<'_> {
                 waiting.answer(token, answer, reply)
             })
         }
-        let waiting = Waiting { host: host.clone(), runtime: runtime::start(), start: handler };
+        let waiting = Waiting { host: host.clone(), runtime: self.runtime.handle(), start: handler };
         (self.raw.table.route())(
             self.raw.object,
             method.into(),

@@ -44,7 +44,7 @@ pub struct RawRequest<'a> {
 
 /// An HTTP response, owned.
 #[repr(C)]
-#[derive(StableAbi, Debug, Clone)]
+#[derive(StableAbi, Debug, Clone, Default)]
 pub struct RawResponse {
     /// The status code.
     pub status: u16,

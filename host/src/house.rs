@@ -1,0 +1,200 @@
+//! What all threads of the host share: the picture in force, the shards' inboxes, calls that wait, and who is there.
+//!
+//! Knows handles and queues. Everything that a spark is made of belongs to its shard.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use arc_swap::ArcSwap;
+use plugin_api::abi::status;
+use plugin_api::{Payload, SparkId};
+use tokio::sync::{oneshot, watch};
+
+use crate::control::ControlSender;
+use crate::http::library::Library;
+use crate::parsers::ParserNumbers;
+use crate::shard::inbox::{Command, Inbox};
+use crate::snapshot::{Ref, Snapshot};
+use crate::spark::id::{self, Info};
+
+/// What all threads share.
+pub struct House {
+    /// The picture in force.
+    pub snapshot: ArcSwap<Snapshot>,
+    /// The client, and for which picture it was made.
+    pub library: watch::Sender<ClientLibrary>,
+    /// The shards' inboxes.
+    pub inboxes: Vec<Inbox>,
+    /// Who is there, by shard and slot.
+    directories: Vec<RwLock<Vec<Option<Arc<Info>>>>>,
+    /// Calls that wait for `complete`.
+    waiting: Mutex<HashMap<u64, oneshot::Sender<(u32, Vec<u8>)>>>,
+    next_token: AtomicU64,
+    /// Where changes of plugins are asked for.
+    pub control: ControlSender,
+    /// The numbers of parsers.
+    pub numbers: ParserNumbers,
+    /// Whether the server is about to go down.
+    pub draining: AtomicBool,
+    /// What the host counts.
+    pub metrics: Metrics,
+}
+
+/// The assembled client of one picture.
+#[derive(Default)]
+pub struct ClientLibrary {
+    /// The number of the picture.
+    pub version: u64,
+    /// The client, or why there is none.
+    pub library: Option<Result<Arc<Library>, String>>,
+}
+
+/// What the host counts.
+#[derive(Default)]
+pub struct Metrics {
+    /// Messages that were dropped since a spark had too much waiting.
+    pub dropped: AtomicU64,
+    /// Sparks that were closed for that.
+    pub overflowed: AtomicU64,
+    /// Messages that a parser refused.
+    pub refused: AtomicU64,
+}
+
+impl House {
+    /// A house of so many shards.
+    pub fn new(snapshot: Snapshot, shards: usize, control: ControlSender, numbers: ParserNumbers) -> Arc<Self> {
+        Arc::new(Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            library: watch::Sender::new(ClientLibrary::default()),
+            inboxes: (0..shards).map(|_| Inbox::new()).collect(),
+            directories: (0..shards).map(|_| RwLock::default()).collect(),
+            waiting: Mutex::default(),
+            next_token: AtomicU64::new(1),
+            control,
+            numbers,
+            draining: AtomicBool::new(false),
+            metrics: Metrics::default(),
+        })
+    }
+
+    /// A number that was not given before.
+    pub fn token(&self) -> u64 {
+        self.next_token.fetch_add(1, Ordering::Relaxed)
+    }
+
+    // ---- calls that wait --------------------------------------------------------------------------------------------------
+
+    /// A token for a call that may wait, and where its answer comes.
+    pub fn wait(&self) -> (u64, oneshot::Receiver<(u32, Vec<u8>)>) {
+        let token = self.token();
+        let (sender, receiver) = oneshot::channel();
+        self.waiting().insert(token, sender);
+        (token, receiver)
+    }
+
+    /// Nobody waits any more.
+    pub fn forget(&self, token: u64) {
+        self.waiting().remove(&token);
+    }
+
+    /// The answer has come.
+    pub fn complete(&self, token: u64, status: u32, reply: &[u8]) {
+        if let Some(sender) = self.waiting().remove(&token) {
+            // Whoever asked may be gone.
+            let _ = sender.send((status, reply.to_vec()));
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<u64, oneshot::Sender<(u32, Vec<u8>)>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // ---- who is there -----------------------------------------------------------------------------------------------------
+
+    /// A spark has come.
+    pub fn enter(&self, info: &Arc<Info>) {
+        let mut directory = self.directory(info.id).write().unwrap_or_else(PoisonError::into_inner);
+        let slot = info.id.slot() as usize;
+        if directory.len() <= slot {
+            directory.resize(slot + 1, None);
+        }
+        directory[slot] = Some(Arc::clone(info));
+    }
+
+    /// A spark is gone.
+    pub fn leave(&self, id: SparkId) {
+        let mut directory = self.directory(id).write().unwrap_or_else(PoisonError::into_inner);
+        directory[id.slot() as usize] = None;
+    }
+
+    /// What is known of a spark.
+    pub fn info(&self, id: SparkId) -> Option<Arc<Info>> {
+        let directory = self.directories.get(usize::from(id.shard()))?.read().unwrap_or_else(PoisonError::into_inner);
+        let info = directory.get(id.slot() as usize)?.as_ref()?;
+        (info.id == id).then(|| Arc::clone(info))
+    }
+
+    /// The spark with this public id.
+    pub fn find(&self, public: &str) -> Option<SparkId> {
+        let (id, secret) = id::parse(public)?;
+        (self.info(id)?.secret == secret).then_some(id)
+    }
+
+    /// All sparks.
+    pub fn sparks(&self) -> Vec<SparkId> {
+        let mut sparks = Vec::new();
+        for directory in &self.directories {
+            let directory = directory.read().unwrap_or_else(PoisonError::into_inner);
+            sparks.extend(directory.iter().flatten().map(|info| info.id));
+        }
+        sparks
+    }
+
+    fn directory(&self, id: SparkId) -> &RwLock<Vec<Option<Arc<Info>>>> {
+        &self.directories[usize::from(id.shard())]
+    }
+
+    // ---- commands ---------------------------------------------------------------------------------------------------------
+
+    /// Puts a command into the inbox of a spark's shard.
+    pub fn post(&self, id: SparkId, command: Command) {
+        if let Some(inbox) = self.inboxes.get(usize::from(id.shard())) {
+            inbox.post(command);
+        }
+    }
+
+    /// Hands a payload over to the shards of these sparks, one command for each shard but `but`.
+    pub fn post_many(&self, sparks: &[u64], payload: &Payload<'_>, but: Option<u8>) {
+        for (shard, inbox) in self.inboxes.iter().enumerate() {
+            if but.is_some_and(|but| usize::from(but) == shard) {
+                continue;
+            }
+            let ids: Vec<SparkId> =
+                sparks.iter().filter_map(|raw| SparkId::from_raw(*raw)).filter(|id| usize::from(id.shard()) == shard).collect();
+            if !ids.is_empty() {
+                inbox.post(Command::SendMany { ids, payload: payload.clone().into_owned() });
+            }
+        }
+    }
+
+    /// Calls a service of the picture in force: status and encoded reply.
+    pub fn call_service(&self, service: &str, method: &str, arguments: &[u8]) -> (u32, Vec<u8>) {
+        let snapshot = self.snapshot.load();
+        let offers: &[Ref<_>] = snapshot.services.get(service).map_or(&[], Vec::as_slice);
+        for offer in offers {
+            if offer.generation.is_quarantined() {
+                continue;
+            }
+            match offer.get().call(method, arguments) {
+                Ok((status::MISSING, _)) => {}
+                Ok(answer) => return answer,
+                Err(fault) => {
+                    offer.generation.quarantine(&format!("the service {service}"), &fault);
+                    return (status::PANICKED, Vec::new());
+                }
+            }
+        }
+        (status::MISSING, Vec::new())
+    }
+}

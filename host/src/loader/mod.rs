@@ -1,0 +1,227 @@
+//! From a file in the plugins folder to a checked module: trust, a private copy, its hash, its layout.
+//!
+//! What is checked is what is loaded: the file is read once, and those bytes are hashed, written to a private folder under a
+//! name that was never used, and loaded from there. A library that was touched is never unloaded, also a refused one: unloading
+//! Rust code is unsound (thread-locals outlive it, and abi_stable's checker keeps references into it).
+//!
+//! Knows files and the ABI; knows nothing of configuration, order or hooks. The one place of the host with `unsafe`.
+#![expect(unsafe_code, reason = "loading a library runs its constructors, and its symbols are trusted after the layout check")]
+
+mod copies;
+mod trust;
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read;
+use std::mem::ManuallyDrop;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use abi_stable::StableAbi;
+use abi_stable::abi_stability::abi_checking::check_layout_compatibility;
+use abi_stable::library::{AbiHeaderRef, LibraryError, ROOT_MODULE_LOADER_NAME_WITH_NUL};
+use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+use plugin_api::Manifest;
+use plugin_api::abi::host::Module;
+use plugin_api::abi::module::PluginModuleRef;
+use sha2::{Digest, Sha256};
+
+pub use copies::Copies;
+pub use trust::{TrustError, check_folder};
+
+/// The largest file that is taken for a plugin.
+const MAX_SIZE: u64 = 256 << 20;
+
+/// Keeps the process's copy mapped when everything else of a generation is gone.
+const RTLD_NODELETE: i32 = 0x1000;
+
+/// A library that was loaded and fits.
+pub struct Loaded {
+    /// Its root module.
+    pub module: Module,
+    /// What it says about itself.
+    pub manifest: Manifest,
+    /// The SHA-256 of its bytes.
+    pub sha256: [u8; 32],
+}
+
+/// Why a file is no plugin of this host.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// It, or its folder, may be written by others.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// It can't be read, or its copy not be written.
+    #[error("can't be read: {0}")]
+    Io(#[from] std::io::Error),
+    /// It is larger than a plugin may be.
+    #[error("is larger than {} MiB", MAX_SIZE >> 20)]
+    TooLarge,
+    /// It is no shared library of this machine.
+    #[error("is not a shared library for this machine")]
+    NotALibrary,
+    /// The SHA-256 is not one of those in `plugins.toml`.
+    #[error("has the SHA-256 {found}, which `plugins.toml` does not list for it")]
+    NotPinned {
+        /// The file's.
+        found: String,
+    },
+    /// The system's loader refuses it, as it does a half-written file.
+    #[error("can't be loaded (is it complete?): {0}")]
+    Refused(String),
+    /// It exports no plugin.
+    #[error("is a library, but not a Switchboard plugin: it has no export_plugin! line")]
+    NotAPlugin,
+    /// It was built against a plugin-api that does not fit.
+    #[error("was built against another ABI: {0}")]
+    Abi(String),
+    /// It says nothing sensible about itself.
+    #[error("has no usable manifest: {0}")]
+    Manifest(String),
+    /// A panic in it would end the process.
+    #[error("was built with panic = \"abort\"; plugins need panic = \"unwind\"")]
+    Aborts,
+}
+
+/// Loads and checks the library at `path`. `pins` are the hashes of which it must have one; `None` takes any.
+///
+/// # Errors
+///
+/// See [`LoadError`]. The copy of a refused library stays mapped.
+pub fn load(path: &Path, pins: Option<&[[u8; 32]]>, copies: &mut Copies) -> Result<Loaded, LoadError> {
+    let bytes = read(path)?;
+    let sha256: [u8; 32] = Sha256::digest(&bytes).into();
+    if let Some(pins) = pins
+        && !pins.contains(&sha256)
+    {
+        return Err(LoadError::NotPinned { found: hex(&sha256) });
+    }
+    if !is_library(&bytes) {
+        return Err(LoadError::NotALibrary);
+    }
+    let stem = path.file_stem().unwrap_or(OsStr::new("plugin")).to_string_lossy().into_owned();
+    let copy = copies.write(&stem, &sha256, &bytes)?;
+    let (module, library) = open(&copy)?;
+    let module = Module::new(module, library);
+    let manifest = module.manifest().map_err(|error| LoadError::Manifest(error.to_string()))?;
+    if !manifest.unwinds {
+        return Err(LoadError::Aborts);
+    }
+    Ok(Loaded { module, manifest, sha256 })
+}
+
+/// A module that is linked into the host: nothing to load or to check.
+///
+/// # Errors
+///
+/// Its manifest is unusable.
+pub fn linked(module: PluginModuleRef) -> Result<Loaded, LoadError> {
+    let module = Module::new(module, Arc::new(()));
+    let manifest = module.manifest().map_err(|error| LoadError::Manifest(error.to_string()))?;
+    Ok(Loaded { module, manifest, sha256: [0; 32] })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+    let mut file = File::open(path)?;
+    let metadata = trust::check_file(path, &file)?;
+    if metadata.len() > MAX_SIZE {
+        return Err(LoadError::TooLarge);
+    }
+    let mut bytes = Vec::with_capacity(metadata.len() as usize);
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Whether the bytes begin as an ELF shared object of 64 bits and this byte order does (System V ABI, chapter 4).
+fn is_library(bytes: &[u8]) -> bool {
+    const CLASS_64: u8 = 2;
+    const SHARED_OBJECT: u16 = 3;
+    let order = if cfg!(target_endian = "little") { 1 } else { 2 };
+    bytes.get(..6) == Some(&[0x7f, b'E', b'L', b'F', CLASS_64, order])
+        && bytes.get(16..18).is_some_and(|kind| u16::from_ne_bytes([kind[0], kind[1]]) == SHARED_OBJECT)
+}
+
+fn open(copy: &Path) -> Result<(PluginModuleRef, Arc<ManuallyDrop<Library>>), LoadError> {
+    // SAFETY: the bytes passed the trust check, so running their constructors is what the operator asked for.
+    let library = unsafe { Library::open(Some(copy), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) }
+        .map_err(|error| LoadError::Refused(error.to_string()))?;
+    let library = Arc::new(ManuallyDrop::new(library));
+    // SAFETY: a symbol of this name is abi_stable's `LibHeader`, which begins with the header that is checked next.
+    let header = unsafe { library.get::<AbiHeaderRef>(ROOT_MODULE_LOADER_NAME_WITH_NUL.as_bytes()) };
+    let header: AbiHeaderRef = match header {
+        // SAFETY: the symbol is a static; its address is a reference to the header.
+        Ok(symbol) => unsafe { std::mem::transmute::<*mut std::ffi::c_void, AbiHeaderRef>(symbol.into_raw()) },
+        Err(_) => return Err(LoadError::NotAPlugin),
+    };
+    let header = header.upgrade().map_err(|error| LoadError::Abi(summary(&error.to_string())))?;
+    let module = match header.init_root_module::<PluginModuleRef>() {
+        Ok(module) => module,
+        Err(error @ LibraryError::AbiInstability(_)) => {
+            // The checker refuses a plugin of an older, shorter interface. Such a one fits if its interface is a prefix of
+            // ours, that is, if ours implements its.
+            let theirs = header.layout().ok_or_else(|| LoadError::Abi("it carries no layout".to_owned()))?;
+            check_layout_compatibility(theirs, <PluginModuleRef as StableAbi>::LAYOUT)
+                .map_err(|_| LoadError::Abi(summary(&error.to_string())))?;
+            // SAFETY: every growable table has grown in one direction only, and fields beyond the plugin's are optional.
+            unsafe { header.init_root_module_with_unchecked_layout::<PluginModuleRef>() }
+                .map_err(|error| LoadError::Abi(summary(&error.to_string())))?
+        }
+        Err(error) => return Err(LoadError::Abi(summary(&error.to_string()))),
+    };
+    Ok((module, library))
+}
+
+/// The lines of the checker's report that say what differs; the whole is hundreds of lines long.
+fn summary(report: &str) -> String {
+    tracing::debug!(report, "the layout check's whole report");
+    let telling: Vec<&str> = report
+        .lines()
+        .map(str::trim)
+        .filter(|line| {
+            ["Error:", "Expected:", "Found:", "field_name", "Layout of expected", "library version mismatch"]
+                .iter()
+                .any(|mark| line.starts_with(mark) || line.contains("version mismatch"))
+        })
+        .take(8)
+        .collect();
+    if telling.is_empty() { report.lines().take(4).collect::<Vec<_>>().join("; ") } else { telling.join("; ") }
+}
+
+/// Bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The libraries in a folder, by file name. Whatever else lies there is not looked at.
+///
+/// # Errors
+///
+/// The folder can't be read.
+pub fn libraries(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+            name.starts_with("lib") && name.ends_with(".so")
+        })
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_shared_objects_of_this_machine_are_libraries() {
+        let mut header = [0u8; 64];
+        header[..6].copy_from_slice(&[0x7f, b'E', b'L', b'F', 2, if cfg!(target_endian = "little") { 1 } else { 2 }]);
+        header[16..18].copy_from_slice(&3u16.to_ne_bytes());
+        assert!(is_library(&header));
+        header[4] = 1;
+        assert!(!is_library(&header), "32 bits");
+        assert!(!is_library(b"#!/bin/sh\necho no library\n"));
+        assert!(!is_library(b""));
+    }
+}

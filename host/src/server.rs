@@ -1,0 +1,178 @@
+//! Starting and stopping: the order in which the parts of the host come up, and go down.
+//!
+//! Up: the house without plugins, the plugins, the listeners, the shards, then the ready line. Down: no new clients, all sparks
+//! are ended and written to the end, the plugins are stopped in reverse order.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use plugin_api::abi::module::PluginModuleRef;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::LocalSet;
+
+use crate::config::{Config, LogFormat};
+use crate::control::{Control, ControlSender, Request};
+use crate::gateway;
+use crate::house::House;
+use crate::parsers::ParserNumbers;
+use crate::shard::inbox::Command;
+use crate::shard::turn::{self, Sockets};
+use crate::shard::{self, Shard};
+use crate::snapshot::Snapshot;
+use crate::watch;
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 4096;
+
+/// How long the first look at the plugins folder may wait for files that are being written.
+const FIRST_LOOK: Duration = Duration::from_secs(3);
+
+/// Serves until SIGTERM or SIGINT. `linked` are plugins that are part of the binary.
+///
+/// # Errors
+///
+/// The address can't be listened on, or the system gives no thread or poller.
+pub fn serve(config: Config, linked: Vec<PluginModuleRef>) -> anyhow::Result<()> {
+    start_log(&config);
+    let (control, requests) = ControlSender::channel();
+    let shards = config.server.shards.get().min(usize::from(u8::MAX));
+    let numbers = ParserNumbers::default();
+    let empty = Snapshot::new(config.clone(), Vec::new(), &numbers);
+    let house = House::new(empty, shards, control.clone(), numbers);
+    let mut plugins = Control::new(Arc::clone(&house), requests, config.clone(), linked)
+        .context("no folder for private copies of plugins")?;
+    let until = Instant::now() + FIRST_LOOK;
+    while !plugins.look() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+
+    let listen = config.server.listen;
+    let first = bind(listen).with_context(|| format!("can't listen on {listen}"))?;
+    let address = first.local_addr()?;
+    let mut listeners = vec![first];
+    for _ in 1..shards {
+        listeners.push(bind(address).with_context(|| format!("can't listen on {address}"))?);
+    }
+    let threads = start_shards(&house, listeners)?;
+    let watcher = watch::start(&config, control.clone());
+    let control_thread = std::thread::Builder::new().name("control".to_owned()).spawn(move || plugins.run())?;
+    tracing::info!(%address, shards, "listening");
+    println!("Switchboard is ready at http://{}/", shown(address));
+    std::io::stdout().flush()?;
+
+    wait_for_signal()?;
+    shut_down(&house, threads);
+    drop(watcher);
+    control.send(Request::Stop);
+    let _ = control_thread.join();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The address as a browser on this machine takes it.
+fn shown(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], address.port())) } else { address }
+}
+
+fn start_log(config: &Config) {
+    let level = tracing::Level::from(config.server.log.level);
+    let builder =
+        tracing_subscriber::fmt().with_max_level(level).with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr);
+    // A second server in one process (tests) keeps the first one's log.
+    let _ = match config.server.log.format {
+        LogFormat::Text => builder.with_target(false).try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn start_shards(house: &Arc<House>, listeners: Vec<std::net::TcpListener>) -> anyhow::Result<Vec<JoinHandle<()>>> {
+    let mut threads = Vec::new();
+    for (index, listener) in listeners.into_iter().enumerate() {
+        let index = u8::try_from(index).context("too many shards")?;
+        let house = Arc::clone(house);
+        let thread = std::thread::Builder::new().name(format!("shard {index}")).spawn(move || {
+            if let Err(error) = run_shard(index, house, listener) {
+                tracing::error!(shard = index, %error, "the shard has ended");
+            }
+        })?;
+        threads.push(thread);
+    }
+    Ok(threads)
+}
+
+fn run_shard(index: u8, house: Arc<House>, listener: std::net::TcpListener) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let local = LocalSet::new();
+    let result = local.block_on(&runtime, async move {
+        let sockets = Sockets::new()?;
+        let shard = Shard::new(index, house, sockets.registry()?);
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let accepting = Arc::clone(shard.house());
+        let of_connections = shard.clone();
+        tokio::task::spawn_local(async move {
+            while !accepting.draining.load(Ordering::Relaxed) {
+                match listener.accept().await {
+                    Ok((stream, peer)) => {
+                        tokio::task::spawn_local(gateway::serve(of_connections.clone(), stream, peer));
+                    }
+                    Err(error) => {
+                        // Most often no file descriptor is free: that passes, and asking again at once would only burn time.
+                        tracing::warn!(%error, "a connection can't be accepted");
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                }
+            }
+        });
+        turn::run(shard, sockets).await
+    });
+    shard::leave();
+    result
+}
+
+fn wait_for_signal() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("SIGTERM: going down"),
+            _ = interrupt.recv() => tracing::info!("SIGINT: going down"),
+        }
+        Ok(())
+    })
+}
+
+fn shut_down(house: &House, threads: Vec<JoinHandle<()>>) {
+    let snapshot = house.snapshot.load_full();
+    let options = &snapshot.config.server.shutdown;
+    house.draining.store(true, Ordering::Relaxed);
+    if !options.drain.is_zero() {
+        std::thread::sleep(options.drain);
+    }
+    for inbox in &house.inboxes {
+        inbox.post(Command::Shutdown { reconnect: options.reconnect });
+    }
+    let until = Instant::now() + options.timeout;
+    while threads.iter().any(|thread| !thread.is_finished()) && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    if threads.iter().any(|thread| !thread.is_finished()) {
+        tracing::warn!("connections are cut: they did not close within shutdown.timeout");
+    }
+}

@@ -1,0 +1,104 @@
+//! A spark's end: what the server says last, the session's farewell, and the connection's.
+
+use std::time::{Duration, Instant};
+
+use plugin_api::{DisconnectReason, EndOptions, Payload, SparkId};
+
+use super::Shard;
+use super::timers::CLOSE_DEADLINE;
+use super::turn::LINGERING;
+use crate::primus;
+use crate::spark::lingering::Lingering;
+use crate::spark::{Phase, Spark};
+
+/// How long a session may take to close.
+const CLOSE_WITHIN: Duration = Duration::from_secs(10);
+
+impl Shard {
+    /// Ends a spark: the last message, `primus::server::close` unless it may reconnect, then the transport's close.
+    pub(super) fn end(&self, id: SparkId, options: EndOptions) {
+        self.end_as(id, options, DisconnectReason::Server);
+    }
+
+    /// The same, with the reason that hooks are told.
+    pub(super) fn end_as(&self, id: SparkId, options: EndOptions, reason: DisconnectReason) {
+        let mut closing = true;
+        self.with_spark(id, |spark| closing = spark.phase == Phase::Closing);
+        if closing {
+            return;
+        }
+        if let Some(last) = options.last {
+            self.deliver(id, &Payload::Value(last.into()));
+        }
+        if !options.reconnect {
+            self.control_to(id, &primus::server_close());
+        }
+        let limit = matches!(reason, DisconnectReason::Limit(_));
+        self.with_spark(id, |spark| {
+            spark.phase = Phase::Closing;
+            spark.rare().ending = Some(reason.clone());
+        });
+        if limit {
+            // It doesn't read: a close handshake would wait for what it has not taken.
+            self.with_session(id, "a session's close", |session, sink| session.close(options.code, &options.reason, sink));
+            self.finish(id, &reason);
+            return;
+        }
+        self.set_timer(id, CLOSE_DEADLINE, CLOSE_WITHIN);
+        self.with_session(id, "a session's close", |session, sink| session.close(options.code, &options.reason, sink));
+    }
+
+    /// A session is over: the spark is gone, its hooks are told, its connection is written to the end.
+    pub(super) fn finish(&self, id: SparkId, reason: &DisconnectReason) {
+        let Some(spark) = self.slab.borrow_mut().remove(id) else { return };
+        if !spark.bare {
+            self.house.leave(id);
+        }
+        self.drop_exchanges(id);
+        let Spark { stream, out, session, announced, rare, .. } = *spark;
+        drop(session);
+        let ending = rare.and_then(|rare| rare.ending);
+        if let Some(stream) = stream {
+            self.linger(Lingering::new(stream, out, Instant::now()));
+        }
+        if announced {
+            self.snapshot().disconnected(id, ending.as_ref().unwrap_or(reason));
+        }
+    }
+
+    fn linger(&self, mut lingering: Lingering) {
+        let number = self.next_lingering.get();
+        self.next_lingering.set(number.wrapping_add(1) % LINGERING);
+        if lingering.proceed(&mut [0; 4096]) {
+            return;
+        }
+        let token = mio::Token(LINGERING + number);
+        let interest = mio::Interest::READABLE | mio::Interest::WRITABLE;
+        if self.registry.reregister(lingering.stream(), token, interest).is_ok() {
+            self.lingering.borrow_mut().insert(number, lingering);
+        }
+    }
+
+    /// Goes on with a connection that ends.
+    pub(super) fn proceed_lingering(&self, number: usize) {
+        let mut all = self.lingering.borrow_mut();
+        if let Some(lingering) = all.get_mut(&number)
+            && lingering.proceed(&mut self.scratch.borrow_mut())
+        {
+            all.remove(&number);
+        }
+    }
+
+    /// Cuts those that take too long.
+    pub(super) fn cut_lingering(&self, now: Instant) {
+        self.lingering.borrow_mut().retain(|_, lingering| lingering.until() > now);
+    }
+
+    /// Ends all sparks.
+    pub(super) fn end_all(&self, reconnect: bool) {
+        let ids = self.slab.borrow().ids();
+        for id in ids {
+            self.end(id, EndOptions { reconnect, ..EndOptions::default() });
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! A message's way out: outgoing hooks, the recipient's parser, its session, its out-buffer.
+//!
+//! To many sparks a message is encoded once for each parser, and framed once for each transport and class of frames.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use abi_stable::std_types::RVec;
+use bytes::Bytes;
+use plugin_api::abi::host::{HookMessage, TransportHandle};
+use plugin_api::abi::status;
+use plugin_api::{DisconnectReason, EndOptions, Flow, FrameClass, Kind, Payload, SparkId};
+
+use super::Shard;
+use crate::config::Overflow;
+use crate::snapshot::{ParserEntry, Snapshot};
+use crate::spark::{Phase, Spark};
+
+/// One message in all the forms that were needed so far.
+struct Forms<'a> {
+    payload: &'a Payload<'a>,
+    encoded: Vec<(u32, Option<(Kind, Cow<'a, [u8]>)>)>,
+    frames: Vec<(*const TransportHandle, FrameClass, u32, Bytes)>,
+}
+
+impl<'a> Forms<'a> {
+    fn new(payload: &'a Payload<'a>) -> Self {
+        Self { payload, encoded: Vec::new(), frames: Vec::new() }
+    }
+
+    /// The message as a parser writes it; `None` where it is not sent.
+    fn encoded(&mut self, parser: &ParserEntry, snapshot: &Snapshot) -> Option<(Kind, &[u8])> {
+        let at = match self.encoded.iter().position(|(number, _)| *number == parser.number) {
+            Some(at) => at,
+            None => {
+                let encoded = encode(self.payload, parser, snapshot);
+                self.encoded.push((parser.number, encoded));
+                self.encoded.len() - 1
+            }
+        };
+        self.encoded[at].1.as_ref().map(|(kind, bytes)| (*kind, bytes.as_ref()))
+    }
+
+    /// The frame that a spark shares with others of its class.
+    fn frame(&mut self, spark: &Spark, class: FrameClass, snapshot: &Snapshot) -> Option<Bytes> {
+        let transport: *const TransportHandle = Arc::as_ptr(spark.session.transport());
+        let parser = spark.parser.number;
+        let known = self.frames.iter().find(|(known, of, number, _)| *known == transport && *of == class && *number == parser);
+        if let Some((.., frame)) = known {
+            return Some(frame.clone());
+        }
+        let (kind, bytes) = self.encoded(&spark.parser, snapshot)?;
+        let mut out = RVec::with_capacity(bytes.len() + 16);
+        if let Err(fault) = spark.session.transport().frame(class, kind, bytes, &mut out) {
+            tracing::error!("a transport panicked in frame: {}", fault.report);
+            return None;
+        }
+        let frame = Bytes::from(out.into_vec());
+        self.frames.push((transport, class, parser, frame.clone()));
+        Some(frame)
+    }
+}
+
+/// A payload as a parser writes it.
+fn encode<'a>(payload: &'a Payload<'_>, parser: &ParserEntry, snapshot: &Snapshot) -> Option<(Kind, Cow<'a, [u8]>)> {
+    let value = match payload {
+        Payload::Wire { parser: number, kind, bytes } if *number == parser.number => {
+            return Some((*kind, Cow::Borrowed(bytes.as_ref())));
+        }
+        Payload::Wire { parser: number, kind, bytes } => {
+            let source = snapshot.parser.iter().find(|entry| entry.number == *number)?;
+            match source.handle.decode(*kind, bytes) {
+                Ok(value) => Cow::Owned(value),
+                Err(error) => {
+                    tracing::debug!(parser = source.handle.name(), %error, "a message to be relayed can't be decoded");
+                    return None;
+                }
+            }
+        }
+        Payload::Value(value) => Cow::Borrowed(value.as_ref()),
+    };
+    match parser.handle.encode(&value) {
+        Ok(encoded) => encoded.map(|(kind, bytes)| (kind, Cow::Owned(bytes))),
+        Err(error) => {
+            tracing::debug!(parser = parser.handle.name(), %error, "a message can't be encoded");
+            None
+        }
+    }
+}
+
+impl Shard {
+    /// Sends to one spark of this shard; `None` where it has to go through the inbox: another shard's, or a session's call
+    /// is under way.
+    #[inline]
+    pub fn deliver(&self, id: SparkId, payload: &Payload<'_>) -> Option<u32> {
+        if id.shard() != self.index || self.slab.try_borrow_mut().is_err() {
+            return None;
+        }
+        let snapshot = self.snapshot.borrow();
+        if snapshot.outgoing.is_empty() {
+            return Some(self.write(id, payload, &snapshot));
+        }
+        let snapshot = Arc::clone(&snapshot);
+        Some(self.through_outgoing(id, payload, &snapshot))
+    }
+
+    /// Sends to those of many sparks that are this shard's. `false` where all has to go through the inbox.
+    pub fn deliver_many(&self, sparks: &[u64], payload: &Payload<'_>) -> bool {
+        if self.slab.try_borrow_mut().is_err() {
+            return false;
+        }
+        let own = sparks.iter().filter_map(|raw| SparkId::from_raw(*raw)).filter(|id| id.shard() == self.index);
+        self.write_many(own, payload);
+        true
+    }
+
+    /// Sends to many sparks of this shard.
+    pub(super) fn write_many(&self, ids: impl Iterator<Item = SparkId>, payload: &Payload<'_>) {
+        let snapshot = self.snapshot();
+        if !snapshot.outgoing.is_empty() {
+            for id in ids {
+                self.through_outgoing(id, payload, &snapshot);
+            }
+            return;
+        }
+        let mut forms = Forms::new(payload);
+        let limit = snapshot.config.server.max_buffered.as_usize();
+        let mut alone = Vec::new();
+        let mut full = Vec::new();
+        {
+            let mut slab = self.slab.borrow_mut();
+            let mut dirty = self.dirty.borrow_mut();
+            let idle = dirty.is_empty() && !self.in_turn.get();
+            for id in ids {
+                let Some(spark) = slab.get_mut(id) else { continue };
+                if spark.phase == Phase::Closing || spark.bare {
+                    continue;
+                }
+                let Some(class) = spark.class else {
+                    alone.push(id);
+                    continue;
+                };
+                let Some(frame) = forms.frame(spark, class, &snapshot) else { continue };
+                if spark.out.len() + frame.len() > limit {
+                    full.push(id);
+                    continue;
+                }
+                if spark.out.tail.capacity() == 0 {
+                    spark.out.tail = self.spare_buffer();
+                }
+                spark.out.push_shared(&frame);
+                if !spark.dirty {
+                    spark.dirty = true;
+                    dirty.push(id);
+                }
+            }
+            if idle && !dirty.is_empty() {
+                self.house.inboxes[usize::from(self.index)].wake_own();
+            }
+        }
+        for id in alone {
+            self.write(id, payload, &snapshot);
+        }
+        for id in full {
+            self.overflowed(id);
+        }
+    }
+
+    /// Leads a message to a spark through the outgoing hooks, then writes what is left of it.
+    fn through_outgoing(&self, id: SparkId, payload: &Payload<'_>, snapshot: &Snapshot) -> u32 {
+        let mut parser = None;
+        self.with_spark(id, |spark| parser = Some(Arc::clone(&spark.parser)));
+        let Some(parser) = parser else { return status::MISSING };
+        let source = match payload {
+            Payload::Wire { parser: number, .. } => {
+                snapshot.parser.as_ref().filter(|entry| entry.number == *number).unwrap_or(&parser)
+            }
+            Payload::Value(_) => &parser,
+        };
+        let mut message = match payload {
+            Payload::Wire { kind, bytes, .. } => HookMessage::from_wire(*kind, bytes, &source.handle, source.number),
+            Payload::Value(value) => HookMessage::from_value(value.to_vec(), &source.handle, source.number),
+        };
+        for hook in &snapshot.outgoing {
+            if hook.generation.is_quarantined() {
+                continue;
+            }
+            match hook.settle("an outgoing hook", message.through(hook.get(), id)) {
+                Some(Flow::Stop) => return status::OK,
+                Some(_) => {}
+                None => {
+                    self.hook_failed(id);
+                    return status::MISSING;
+                }
+            }
+        }
+        self.write(id, &message.payload(), snapshot)
+    }
+
+    /// Encodes, frames and queues a message for one spark.
+    #[inline]
+    fn write(&self, id: SparkId, payload: &Payload<'_>, snapshot: &Snapshot) -> u32 {
+        let mut sink = self.take_sink();
+        let outcome = self.write_to_session(id, payload, snapshot, &mut sink);
+        match outcome {
+            Ok(status) => {
+                self.carry_out(id, &mut sink, &[]);
+                self.give_sink(sink);
+                if status == status::FAILED {
+                    self.overflowed(id);
+                }
+                status
+            }
+            Err(fault) => {
+                self.give_sink(sink);
+                self.session_failed(id, "a session's send", &fault);
+                status::MISSING
+            }
+        }
+    }
+
+    #[inline]
+    fn write_to_session(
+        &self,
+        id: SparkId,
+        payload: &Payload<'_>,
+        snapshot: &Snapshot,
+        sink: &mut plugin_api::abi::types::EventSink,
+    ) -> Result<u32, plugin_api::abi::host::Fault> {
+        let mut slab = self.slab.borrow_mut();
+        let Some(spark) = slab.get_mut(id) else { return Ok(status::MISSING) };
+        if spark.phase == Phase::Closing || spark.bare {
+            return Ok(status::MISSING);
+        }
+        let encoded;
+        let (kind, bytes) = match payload {
+            Payload::Wire { parser, kind, bytes } if *parser == spark.parser.number => (*kind, bytes.as_ref()),
+            payload => match encode(payload, &spark.parser, snapshot) {
+                Some((kind, bytes)) => {
+                    encoded = bytes;
+                    (kind, encoded.as_ref())
+                }
+                None => return Ok(status::OK),
+            },
+        };
+        if spark.out.len() + bytes.len() > snapshot.config.server.max_buffered.as_usize() {
+            return Ok(status::FAILED);
+        }
+        if spark.out.tail.capacity() == 0 {
+            spark.out.tail = self.spare_buffer();
+        }
+        std::mem::swap(&mut sink.out, &mut spark.out.tail);
+        let result = spark.session.send(kind, bytes, sink);
+        std::mem::swap(&mut sink.out, &mut spark.out.tail);
+        if !spark.dirty {
+            spark.dirty = true;
+            self.mark_dirty(id);
+        }
+        result.map(|()| status::OK)
+    }
+
+    /// Sends a control message: past the hooks, through the parser.
+    pub(super) fn control_to(&self, id: SparkId, text: &str) {
+        let mut parser = None;
+        self.with_spark(id, |spark| parser = Some(Arc::clone(&spark.parser)));
+        let Some(parser) = parser else { return };
+        let Some((kind, bytes)) = parser.control(text) else { return };
+        let payload = Payload::Wire { parser: parser.number, kind, bytes: Cow::Owned(bytes) };
+        let snapshot = self.snapshot();
+        self.write(id, &payload, &snapshot);
+    }
+
+    /// The same to many.
+    pub(super) fn control_to_many(&self, ids: &[SparkId], text: &str) {
+        for id in ids {
+            self.control_to(*id, text);
+        }
+    }
+
+    /// A spark has more waiting than it may: the policy of the configuration.
+    pub(super) fn overflowed(&self, id: SparkId) {
+        match self.snapshot().config.server.overflow {
+            Overflow::Drop => {
+                self.house.metrics.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+            Overflow::Close => {
+                self.house.metrics.overflowed.fetch_add(1, Ordering::Relaxed);
+                tracing::info!(spark = %id, "closed: more than max_buffered waits for it");
+                let options = EndOptions {
+                    reconnect: true,
+                    code: Some(1013),
+                    reason: "reads too slowly".to_owned(),
+                    ..EndOptions::default()
+                };
+                self.end_as(id, options, DisconnectReason::Limit("max_buffered".to_owned()));
+            }
+        }
+    }
+}

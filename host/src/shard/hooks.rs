@@ -1,0 +1,183 @@
+//! Between the session and the application: control messages, incoming hooks, and messages that have to wait.
+
+use std::sync::Arc;
+
+use plugin_api::abi::host::{Answer, HookMessage};
+use plugin_api::{EndOptions, Flow, Kind, Payload, SparkId};
+
+use super::Shard;
+use crate::primus::{self, Control};
+use crate::snapshot::{ParserEntry, Snapshot};
+use crate::spark::{Deferred, Phase};
+
+impl Shard {
+    /// Leads one message to where it belongs.
+    #[inline]
+    pub(super) fn message(&self, snapshot: &Snapshot, id: SparkId, parser: &ParserEntry, kind: Kind, wire: &[u8]) {
+        let may_be_control = wire.first().is_some_and(|first| parser.handle.may_be_string(*first));
+        if may_be_control && self.control(id, parser, kind, wire) {
+            return;
+        }
+        {
+            let mut slab = self.slab.borrow_mut();
+            let Some(spark) = slab.get_mut(id) else { return };
+            match spark.phase {
+                Phase::Open => {}
+                Phase::Closing => return,
+                Phase::Opening | Phase::Deferred => {
+                    let limit = snapshot.config.server.max_buffered.as_usize();
+                    let rare = spark.rare();
+                    rare.held_bytes += wire.len();
+                    rare.held.push_back((kind, wire.to_vec()));
+                    if rare.held_bytes > limit {
+                        drop(slab);
+                        self.overflowed(id);
+                    }
+                    return;
+                }
+            }
+        }
+        self.through_hooks(snapshot, id, HookMessage::from_wire(kind, wire, &parser.handle, parser.number), 0);
+    }
+
+    /// Leads a message through the hooks from one on.
+    fn through_hooks(&self, snapshot: &Snapshot, id: SparkId, mut message: HookMessage<'_>, from: usize) {
+        for (index, hook) in snapshot.incoming.iter().enumerate().skip(from) {
+            if hook.generation.is_quarantined() {
+                continue;
+            }
+            match message.through(hook.get(), id) {
+                Ok(Flow::Next) => {}
+                Ok(Flow::Stop) => break,
+                Ok(Flow::Defer) => {
+                    let deferred = Deferred { token: message.deferred(), hook: index, payload: message.payload().into_owned() };
+                    self.with_spark(id, |spark| {
+                        if spark.phase == Phase::Open {
+                            spark.phase = Phase::Deferred;
+                            spark.rare().deferred = Some(deferred);
+                        }
+                    });
+                    return;
+                }
+                Err(fault) => {
+                    hook.generation.quarantine("an incoming hook", &fault);
+                    self.hook_failed(id);
+                    return;
+                }
+            }
+        }
+        if let Some(failure) = message.failure() {
+            self.house.metrics.refused.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            tracing::debug!(spark = %id, "a message was refused: {failure}");
+        }
+    }
+
+    /// Whether it was a control message; if so, it is dealt with.
+    fn control(&self, id: SparkId, parser: &ParserEntry, kind: Kind, wire: &[u8]) -> bool {
+        let text = match parser.handle.decode_string(kind, wire) {
+            Ok(Some(text)) => text,
+            Ok(None) => return false,
+            Err(fault) => {
+                parser.generation.quarantine("a parser", &fault);
+                return false;
+            }
+        };
+        let Some(control) = Control::parse(&text) else { return false };
+        match control {
+            Control::Pong => self.with_spark(id, |spark| spark.alive = true),
+            Control::Ping(value) => {
+                self.with_spark(id, |spark| spark.alive = true);
+                self.control_to(id, &primus::pong(value));
+            }
+            Control::Id => {
+                if let Some(info) = self.house.info(id) {
+                    self.control_to(id, &primus::id(&crate::spark::id::public(info.id, info.secret)));
+                }
+            }
+            Control::Unknown(name) => tracing::debug!(spark = %id, "the control message primus::{name} is unknown and ignored"),
+        }
+        true
+    }
+
+    /// Runs the connection hooks of a new spark, then lets its messages flow.
+    pub async fn announce(&self, id: SparkId, snapshot: Arc<Snapshot>) {
+        self.with_spark(id, |spark| spark.announced = true);
+        for hook in &snapshot.connection {
+            if hook.generation.is_quarantined() {
+                continue;
+            }
+            let (token, answer) = self.house.wait();
+            let answer = match hook.get().call(id, token) {
+                Ok(Answer::Pending) => match answer.await {
+                    Ok((status, reply)) => Answer::of(status, &reply),
+                    // The plugin was stopped before it answered.
+                    Err(_) => continue,
+                },
+                Ok(ready) => {
+                    self.house.forget(token);
+                    ready
+                }
+                Err(fault) => {
+                    self.house.forget(token);
+                    hook.generation.quarantine("a connection hook", &fault);
+                    self.hook_failed(id);
+                    return;
+                }
+            };
+            if let Answer::Refused(refusal) = answer {
+                tracing::debug!(spark = %id, plugin = hook.generation.name(), "refused: {refusal}");
+                self.end(id, EndOptions { reason: refusal.message, ..EndOptions::default() });
+                return;
+            }
+        }
+        self.with_spark(id, |spark| {
+            if spark.phase == Phase::Opening {
+                spark.phase = Phase::Open;
+            }
+        });
+        self.release_held(id);
+    }
+
+    /// A deferred message goes on, and what waited behind it.
+    pub(super) fn resume(&self, id: SparkId, token: u64, flow: Flow) {
+        let mut resumed = None;
+        self.with_spark(id, |spark| {
+            let Some(rare) = spark.rare.as_mut() else { return };
+            if rare.deferred.as_ref().is_some_and(|deferred| deferred.token == token) {
+                resumed = rare.deferred.take().map(|deferred| (deferred, Arc::clone(&spark.parser)));
+                if spark.phase == Phase::Deferred {
+                    spark.phase = Phase::Open;
+                }
+            }
+        });
+        let Some((deferred, parser)) = resumed else { return };
+        if flow == Flow::Next {
+            let snapshot = self.snapshot();
+            let message = match &deferred.payload {
+                Payload::Wire { kind, bytes, .. } => HookMessage::from_wire(*kind, bytes, &parser.handle, parser.number),
+                Payload::Value(value) => HookMessage::from_value(value.to_vec(), &parser.handle, parser.number),
+            };
+            self.through_hooks(&snapshot, id, message, deferred.hook + 1);
+        }
+        self.release_held(id);
+    }
+
+    /// Lets messages flow that had to wait, until one has to wait again.
+    fn release_held(&self, id: SparkId) {
+        let snapshot = self.snapshot();
+        loop {
+            let mut next = None;
+            self.with_spark(id, |spark| {
+                if spark.phase == Phase::Open
+                    && let Some(rare) = spark.rare.as_mut()
+                    && let Some((kind, wire)) = rare.held.pop_front()
+                {
+                    rare.held_bytes -= wire.len();
+                    next = Some((kind, wire, Arc::clone(&spark.parser)));
+                }
+            });
+            let Some((kind, wire, parser)) = next else { return };
+            self.message(&snapshot, id, &parser, kind, &wire);
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! A shard: one thread with its own event loop, which owns the sparks that it accepted.
+//!
+//! Start reading at [`turn`]: a turn reads what has come, leads messages through the hooks, and at its end flushes all sparks
+//! that have something to be written. [`receive`] and [`hooks`] are a message's way in, [`deliver`] its way out, [`open`] and
+//! [`close`] a spark's beginning and end.
+//!
+//! Knows sparks, sessions and hooks as handles. Knows no protocol. A plugin is never called while the slab is borrowed, except
+//! a session or a parser, which have no way to call back.
+
+pub mod close;
+pub mod deliver;
+pub mod exchange;
+pub mod heartbeat;
+pub mod hooks;
+pub mod inbox;
+pub mod open;
+pub mod receive;
+pub mod timers;
+pub mod turn;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use abi_stable::std_types::RVec;
+use plugin_api::SparkId;
+use plugin_api::abi::host::{Fault, SessionHandle};
+use plugin_api::abi::types::EventSink;
+
+use self::exchange::ReplySender;
+use self::heartbeat::Heartbeat;
+use self::timers::Timers;
+use crate::house::House;
+use crate::snapshot::Snapshot;
+use crate::spark::lingering::Lingering;
+use crate::spark::slab::Slab;
+
+/// The bytes that one read may bring.
+const SCRATCH: usize = 256 * 1024;
+
+/// Out-buffers that are kept for reuse, and the largest of them.
+const SPARE_BUFFERS: usize = 128;
+const SPARE_BUFFER: usize = 64 * 1024;
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<Shard>>> = const { RefCell::new(None) };
+}
+
+/// Calls with the shard of this thread, if it is one's.
+#[inline]
+pub fn current<R>(call: impl FnOnce(&Shard) -> R) -> Option<R> {
+    CURRENT.with(|current| current.borrow().as_deref().map(call))
+}
+
+/// The thread has no shard any more.
+pub fn leave() {
+    CURRENT.set(None);
+}
+
+/// One shard. Only its thread has it.
+pub struct Shard {
+    index: u8,
+    house: Arc<House>,
+    snapshot: RefCell<Arc<Snapshot>>,
+    slab: RefCell<Slab>,
+    registry: mio::Registry,
+    scratch: RefCell<Vec<u8>>,
+    sinks: RefCell<Vec<EventSink>>,
+    spare: RefCell<Vec<RVec<u8>>>,
+    dirty: RefCell<Vec<SparkId>>,
+    /// Sparks with more to read than one turn takes.
+    eager: RefCell<Vec<SparkId>>,
+    timers: RefCell<Timers>,
+    heartbeat: RefCell<Heartbeat>,
+    lingering: RefCell<HashMap<usize, Lingering>>,
+    next_lingering: Cell<usize>,
+    exchanges: RefCell<HashMap<(SparkId, u64), ReplySender>>,
+    next_exchange: Cell<u64>,
+    in_turn: Cell<bool>,
+}
+
+impl Shard {
+    /// A shard for the calling thread, whose sockets are watched by `registry`.
+    pub fn new(index: u8, house: Arc<House>, registry: mio::Registry) -> Rc<Self> {
+        let snapshot = house.snapshot.load_full();
+        let interval = snapshot.config.server.ping_interval.0;
+        let shard = Rc::new(Self {
+            index,
+            house,
+            snapshot: RefCell::new(snapshot),
+            slab: RefCell::new(Slab::new(index)),
+            registry,
+            scratch: RefCell::new(vec![0; SCRATCH]),
+            sinks: RefCell::default(),
+            spare: RefCell::default(),
+            dirty: RefCell::default(),
+            eager: RefCell::default(),
+            timers: RefCell::default(),
+            heartbeat: RefCell::new(Heartbeat::new(interval)),
+            lingering: RefCell::default(),
+            next_lingering: Cell::new(0),
+            exchanges: RefCell::default(),
+            next_exchange: Cell::new(1),
+            in_turn: Cell::new(false),
+        });
+        CURRENT.set(Some(Rc::clone(&shard)));
+        shard
+    }
+
+    /// Which of the shards it is.
+    pub fn index(&self) -> u8 {
+        self.index
+    }
+
+    /// What all threads share.
+    pub fn house(&self) -> &Arc<House> {
+        &self.house
+    }
+
+    /// The picture in force on this shard.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot.borrow())
+    }
+
+    /// The number of its sparks.
+    pub fn len(&self) -> usize {
+        self.slab.borrow().len()
+    }
+
+    /// Calls into a spark's session, then carries out what it says. Whether there was such a spark.
+    pub(crate) fn with_session(
+        &self,
+        id: SparkId,
+        entry: &str,
+        call: impl FnOnce(&mut SessionHandle, &mut EventSink) -> Result<(), Fault>,
+    ) -> bool {
+        let mut sink = self.take_sink();
+        let result = {
+            let mut slab = self.slab.borrow_mut();
+            let Some(spark) = slab.get_mut(id) else {
+                drop(slab);
+                self.give_sink(sink);
+                return false;
+            };
+            std::mem::swap(&mut sink.out, &mut spark.out.tail);
+            let result = call(&mut spark.session, &mut sink);
+            std::mem::swap(&mut sink.out, &mut spark.out.tail);
+            if !spark.dirty && !spark.out.is_empty() {
+                spark.dirty = true;
+                self.mark_dirty(id);
+            }
+            result
+        };
+        match result {
+            Ok(()) => self.carry_out(id, &mut sink, &[]),
+            Err(fault) => self.session_failed(id, entry, &fault),
+        }
+        self.give_sink(sink);
+        true
+    }
+
+    /// Remembers to flush a spark at the end of the turn.
+    #[inline]
+    fn mark_dirty(&self, id: SparkId) {
+        let mut dirty = self.dirty.borrow_mut();
+        if dirty.is_empty() && !self.in_turn.get() {
+            // An HTTP exchange, or a hook that waited: somebody has to bring a turn about.
+            self.house.inboxes[usize::from(self.index)].wake_own();
+        }
+        dirty.push(id);
+    }
+
+    #[inline]
+    fn take_sink(&self) -> EventSink {
+        self.sinks.borrow_mut().pop().unwrap_or_default()
+    }
+
+    #[inline]
+    fn give_sink(&self, mut sink: EventSink) {
+        if !sink.events.is_empty() {
+            sink.events.clear();
+            sink.owned.clear();
+            sink.responses.clear();
+        }
+        self.sinks.borrow_mut().push(sink);
+    }
+
+    /// A buffer for a spark that begins to have something to write.
+    #[inline]
+    fn spare_buffer(&self) -> RVec<u8> {
+        self.spare.borrow_mut().pop().unwrap_or_else(|| RVec::with_capacity(512))
+    }
+
+    /// Takes back a buffer that is written.
+    #[inline]
+    fn give_buffer(&self, buffer: RVec<u8>) {
+        if buffer.capacity() == 0 || buffer.capacity() > SPARE_BUFFER {
+            return;
+        }
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < SPARE_BUFFERS {
+            spare.push(buffer);
+        }
+    }
+}

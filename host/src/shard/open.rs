@@ -1,0 +1,107 @@
+//! A spark's beginning: the session is opened, the first exchange answered, the connection taken over.
+
+use std::io;
+use std::sync::Arc;
+
+use mio::net::TcpStream;
+use plugin_api::abi::host::{Fault, with_raw};
+use plugin_api::{Request, SparkId, SparkInfo, value};
+use tokio::sync::oneshot;
+
+use super::Shard;
+use super::exchange::{Exchange, Reply};
+use crate::snapshot::{ParserEntry, Snapshot, TransportEntry};
+use crate::spark::id::{self, Info};
+use crate::spark::out::OutBuffer;
+use crate::spark::{Phase, Spark};
+
+impl Shard {
+    /// Opens a session for a request, and hands it the request as its first exchange.
+    ///
+    /// # Errors
+    ///
+    /// The transport panicked.
+    pub fn open(
+        &self,
+        entry: &TransportEntry,
+        parser: &Arc<ParserEntry>,
+        request: &Request<'_>,
+        bare: bool,
+    ) -> Result<(SparkId, oneshot::Receiver<(Reply, Exchange)>), Fault> {
+        let session = with_raw(request, |raw| entry.handle.open(raw))?;
+        let id = self.slab.borrow_mut().next_id();
+        let secret = id::secret();
+        let info = SparkInfo {
+            id: id::public(id, secret),
+            address: request.address().map(|address| address.to_string()).unwrap_or_default(),
+            scheme: request.scheme().to_owned(),
+            path: request.full_path().to_owned(),
+            query: request.query().to_owned(),
+            headers: request
+                .headers()
+                .map(|(name, value)| (name.to_owned(), String::from_utf8_lossy(value).into_owned()))
+                .collect(),
+            transport: entry.handle.name().to_owned(),
+            parser: parser.handle.name().to_owned(),
+        };
+        let encoded = value::to_vec(&info).unwrap_or_default().into_boxed_slice();
+        let info = Arc::new(Info { id, secret, encoded });
+        let spark = Spark {
+            session,
+            stream: None,
+            out: OutBuffer::new(),
+            info: Arc::clone(&info),
+            parser: Arc::clone(parser),
+            class: None,
+            phase: Phase::Opening,
+            alive: true,
+            dirty: false,
+            bare,
+            announced: false,
+            rare: None,
+        };
+        self.slab.borrow_mut().insert(id, spark);
+        if !bare {
+            self.house.enter(&info);
+            self.heartbeat.borrow_mut().add(id);
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.exchange(id, request, sender);
+        Ok((id, receiver))
+    }
+
+    /// Takes a connection over that an exchange was upgraded to; `early` are bytes that were read before.
+    ///
+    /// # Errors
+    ///
+    /// The socket can't be watched.
+    pub fn attach(&self, id: SparkId, stream: std::net::TcpStream, early: &[u8]) -> io::Result<()> {
+        stream.set_nonblocking(true)?;
+        stream.set_nodelay(true)?;
+        let mut stream = TcpStream::from_std(stream);
+        let interest = mio::Interest::READABLE | mio::Interest::WRITABLE;
+        self.registry.register(&mut stream, mio::Token(id.slot() as usize), interest)?;
+        self.with_spark(id, |spark| {
+            spark.stream = Some(stream);
+            if !spark.out.is_empty() && !spark.dirty {
+                spark.dirty = true;
+                self.mark_dirty(id);
+            }
+        });
+        if !early.is_empty() {
+            self.receive_early(id, early);
+        }
+        Ok(())
+    }
+
+    /// The connection of an upgrade never came.
+    pub fn upgrade_failed(&self, id: SparkId) {
+        self.carrier_gone(id);
+    }
+
+    /// Takes another picture, between two messages.
+    pub(super) fn adopt(&self, snapshot: Arc<Snapshot>) {
+        self.heartbeat.borrow_mut().set_interval(snapshot.config.server.ping_interval.0);
+        self.snapshot.replace(snapshot);
+    }
+}

@@ -1,0 +1,234 @@
+//! A message's way in: bytes of a socket, a session's events, and what the host does with each.
+
+use std::io::{ErrorKind, Read};
+use std::time::{Duration, Instant};
+
+use abi_stable::std_types::RVec;
+use plugin_api::abi::host::{Fault, response_of};
+use plugin_api::abi::types::{EventSink, event};
+use plugin_api::{Carrier, DisconnectReason, EndOptions, FrameClass, Kind, SparkId, value};
+
+use super::Shard;
+use super::exchange::Reply;
+
+/// What one read has come to.
+enum Got {
+    /// So many bytes, and the session has seen them.
+    Bytes(usize),
+    /// The session failed at them.
+    Failed(Fault),
+    /// Nothing more for now.
+    Dry,
+    /// The connection is gone.
+    Gone,
+}
+
+impl Shard {
+    /// Reads what a spark's socket has, up to the scratch buffer's length; the rest in the next turn.
+    pub(super) fn readable(&self, id: SparkId) {
+        let mut scratch = self.scratch.take();
+        let mut sink = self.take_sink();
+        match self.read(id, &mut scratch, &mut sink) {
+            Got::Bytes(count) => {
+                self.carry_out(id, &mut sink, &scratch[..count]);
+                if count == scratch.len() {
+                    self.eager.borrow_mut().push(id);
+                }
+            }
+            Got::Failed(fault) => self.session_failed(id, "a session's receive", &fault),
+            Got::Dry => {}
+            Got::Gone => self.carrier_gone(id),
+        }
+        self.give_sink(sink);
+        self.scratch.replace(scratch);
+    }
+
+    fn read(&self, id: SparkId, scratch: &mut [u8], sink: &mut EventSink) -> Got {
+        let mut slab = self.slab.borrow_mut();
+        let Some(spark) = slab.get_mut(id) else { return Got::Dry };
+        let Some(stream) = spark.stream.as_mut() else { return Got::Dry };
+        let count = loop {
+            match stream.read(scratch) {
+                Ok(0) => return Got::Gone,
+                Ok(count) => break count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Got::Dry,
+                Err(_) => return Got::Gone,
+            }
+        };
+        if spark.out.tail.capacity() == 0 {
+            spark.out.tail = self.spare_buffer();
+        }
+        std::mem::swap(&mut sink.out, &mut spark.out.tail);
+        let result = spark.session.receive(&mut scratch[..count], sink);
+        std::mem::swap(&mut sink.out, &mut spark.out.tail);
+        if !spark.dirty {
+            spark.dirty = true;
+            self.dirty.borrow_mut().push(id);
+        }
+        match result {
+            Ok(()) => Got::Bytes(count),
+            Err(fault) => Got::Failed(fault),
+        }
+    }
+
+    /// Hands a spark bytes that were read before its socket was the shard's.
+    pub(super) fn receive_early(&self, id: SparkId, bytes: &[u8]) {
+        let mut input = bytes.to_vec();
+        let mut sink = self.take_sink();
+        let result = {
+            let mut slab = self.slab.borrow_mut();
+            let Some(spark) = slab.get_mut(id) else { return };
+            std::mem::swap(&mut sink.out, &mut spark.out.tail);
+            let result = spark.session.receive(&mut input, &mut sink);
+            std::mem::swap(&mut sink.out, &mut spark.out.tail);
+            if !spark.dirty {
+                spark.dirty = true;
+                self.mark_dirty(id);
+            }
+            result
+        };
+        match result {
+            Ok(()) => self.carry_out(id, &mut sink, &input),
+            Err(fault) => self.session_failed(id, "a session's receive", &fault),
+        }
+        self.give_sink(sink);
+    }
+
+    /// Carries out a session's events in their order. `input` is what message ranges refer to.
+    pub(super) fn carry_out(&self, id: SparkId, sink: &mut EventSink, input: &[u8]) {
+        if sink.events.is_empty() {
+            return;
+        }
+        let snapshot = self.snapshot();
+        let parser = match self.slab.borrow_mut().get_mut(id) {
+            Some(spark) => spark.parser.clone(),
+            None => return,
+        };
+        let events = std::mem::replace(&mut sink.events, RVec::new());
+        for happened in &events {
+            let (start, len) = (happened.start as usize, happened.len as usize);
+            match happened.what {
+                event::MESSAGE => match start.checked_add(len).and_then(|end| input.get(start..end)) {
+                    Some(wire) => self.message(&snapshot, id, &parser, Kind::from_raw(happened.detail), wire),
+                    None => tracing::error!("a session told of a message outside of its input"),
+                },
+                event::MESSAGE_OWNED => {
+                    if let Some(wire) = sink.owned.get(start) {
+                        self.message(&snapshot, id, &parser, Kind::from_raw(happened.detail), wire);
+                    }
+                }
+                event::UPGRADE => {
+                    self.reply(id, happened.start, take(&mut sink.responses, len).map(response_of).map(Reply::Upgrade))
+                }
+                event::RESPOND => {
+                    self.reply(id, happened.start, take(&mut sink.responses, len).map(response_of).map(Reply::Whole))
+                }
+                event::RESPOND_OPEN => {
+                    self.reply_open(id, happened.start, take(&mut sink.responses, len).map(response_of));
+                }
+                event::CHUNK => self.reply_chunk(id, happened.start, take(&mut sink.owned, len).map(RVec::into_vec)),
+                event::FINISH => self.reply_chunk(id, happened.start, None),
+                event::SET_TIMER => self.set_timer(id, happened.id, Duration::from_nanos(happened.start)),
+                event::CLEAR_TIMER => self.clear_timer(id, happened.id),
+                event::ALIVE => self.with_spark(id, |spark| spark.alive = true),
+                event::FRAME_CLASS => {
+                    let class = std::num::NonZeroU32::new(happened.id).map(FrameClass);
+                    self.with_spark(id, |spark| spark.class = class);
+                }
+                event::CLOSE => {
+                    let reason = sink.owned.get(start).and_then(|encoded| value::decode(encoded).ok());
+                    self.finish(id, &reason.unwrap_or(DisconnectReason::Lost));
+                    break;
+                }
+                // A later host's event, of a plugin built against it: nothing that this one could do.
+                _ => {}
+            }
+        }
+        sink.events = events;
+        sink.events.clear();
+        sink.owned.clear();
+        sink.responses.clear();
+    }
+
+    pub(super) fn with_spark(&self, id: SparkId, change: impl FnOnce(&mut crate::spark::Spark)) {
+        if let Some(spark) = self.slab.borrow_mut().get_mut(id) {
+            change(spark);
+        }
+    }
+
+    /// The stream carrier is gone: the session says what that means.
+    pub(super) fn carrier_gone(&self, id: SparkId) {
+        // Nothing more can be written to it; without the socket the rest is not flushed either.
+        self.with_spark(id, |spark| {
+            spark.stream = None;
+            spark.out = Default::default();
+        });
+        self.with_session(id, "a session's disconnected", |session, sink| session.disconnected(Carrier::Stream, sink));
+    }
+
+    pub(super) fn set_timer(&self, id: SparkId, timer: u32, after: Duration) {
+        let sequence = self.timers.borrow_mut().set(Instant::now() + after, id, timer);
+        self.with_spark(id, |spark| {
+            let timers = &mut spark.rare().timers;
+            timers.retain(|(known, _)| *known != timer);
+            timers.push((timer, sequence));
+        });
+    }
+
+    pub(super) fn clear_timer(&self, id: SparkId, timer: u32) {
+        self.with_spark(id, |spark| {
+            if let Some(rare) = &mut spark.rare {
+                rare.timers.retain(|(known, _)| *known != timer);
+            }
+        });
+    }
+
+    /// Fires the timers that have come.
+    pub(super) fn fire_timers(&self, now: Instant) {
+        loop {
+            let Some((id, timer, sequence)) = self.timers.borrow_mut().due(now) else { return };
+            let mut valid = false;
+            self.with_spark(id, |spark| {
+                if let Some(rare) = &mut spark.rare {
+                    let before = rare.timers.len();
+                    rare.timers.retain(|(_, known)| *known != sequence);
+                    valid = rare.timers.len() != before;
+                }
+            });
+            if !valid {
+                continue;
+            }
+            if timer == super::timers::CLOSE_DEADLINE {
+                self.finish(id, &DisconnectReason::Server);
+            } else {
+                self.with_session(id, "a session's timeout", |session, sink| session.timeout(timer, sink));
+            }
+        }
+    }
+
+    /// A session's plugin panicked while it worked for a spark: the spark is over, the plugin in quarantine.
+    pub(super) fn session_failed(&self, id: SparkId, entry: &str, fault: &Fault) {
+        let snapshot = self.snapshot();
+        let mut transport = None;
+        self.with_spark(id, |spark| transport = Some(spark.session.transport().clone()));
+        let owner = transport
+            .and_then(|transport| snapshot.transports.iter().find(|entry| std::sync::Arc::ptr_eq(&entry.handle, &transport)));
+        match owner {
+            Some(owner) => owner.generation.quarantine(entry, fault),
+            None => tracing::error!("a transport that is no longer in force panicked in {entry}: {}", fault.report),
+        }
+        self.finish(id, &DisconnectReason::Fault(entry.to_owned()));
+    }
+
+    /// A hook panicked at a spark's message: the session ends with 1011, the client may come again.
+    pub(super) fn hook_failed(&self, id: SparkId) {
+        let options =
+            EndOptions { reconnect: true, code: Some(1011), reason: "a plugin failed".to_owned(), ..EndOptions::default() };
+        self.end_as(id, options, DisconnectReason::Fault("a hook".to_owned()));
+    }
+}
+
+fn take<T: Default>(items: &mut RVec<T>, index: usize) -> Option<T> {
+    items.get_mut(index).map(std::mem::take)
+}

@@ -1,0 +1,308 @@
+//! What is in force: an immutable picture of all enabled plugins and of the configuration, replaced as a whole.
+//!
+//! Shards keep one and take another between two turns. Knows order and names; knows no protocol.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use plugin_api::abi::host::{
+    ConnectionHook, DisconnectionHook, Fault, MessageHook, Middleware, ParserHandle, RequestHook, Service, TransportHandle,
+};
+use plugin_api::{Kind, SparkId};
+
+use crate::config::Config;
+use crate::generation::Generation;
+use crate::http::cors::Cors;
+use crate::http::forwarded::TrustedProxies;
+use crate::http::library::{ClientConfig, Part, PartKind, PingTimeout};
+use crate::http::spec::{PRIMUS_VERSION, Quarantined, Spec};
+use crate::http::static_files::StaticFiles;
+use crate::parsers::ParserNumbers;
+
+/// A parser with its host-wide number.
+pub struct ParserEntry {
+    /// The number; 1 is the first.
+    pub number: u32,
+    /// The parser.
+    pub handle: Arc<ParserHandle>,
+    /// Who brought it.
+    pub generation: Arc<Generation>,
+}
+
+impl ParserEntry {
+    /// Encodes a control message.
+    ///
+    /// # Errors
+    ///
+    /// The parser can't, or panicked.
+    pub fn control(&self, text: &str) -> Option<(Kind, Vec<u8>)> {
+        let value = plugin_api::value::to_vec(&text).expect("a text is plain data");
+        match self.handle.encode(&value) {
+            Ok(encoded) => encoded,
+            Err(error) => {
+                tracing::error!(parser = self.handle.name(), %error, "a control message can't be encoded");
+                None
+            }
+        }
+    }
+}
+
+/// Something of a generation: the index finds it in the generation's registrations.
+pub struct Ref<T> {
+    /// Whose it is.
+    pub generation: Arc<Generation>,
+    index: usize,
+    find: fn(&Generation, usize) -> &T,
+}
+
+impl<T> Ref<T> {
+    /// The thing itself.
+    #[inline]
+    pub fn get(&self) -> &T {
+        (self.find)(&self.generation, self.index)
+    }
+
+    /// The result of a call into it; a panic puts its plugin into quarantine.
+    #[inline]
+    pub fn settle<R>(&self, entry: &str, result: Result<R, Fault>) -> Option<R> {
+        match result {
+            Ok(result) => Some(result),
+            Err(fault) => {
+                self.generation.quarantine(entry, &fault);
+                None
+            }
+        }
+    }
+}
+
+/// A transport and who brought it.
+pub struct TransportEntry {
+    /// The transport.
+    pub handle: Arc<TransportHandle>,
+    /// Who brought it.
+    pub generation: Arc<Generation>,
+}
+
+/// The picture.
+pub struct Snapshot {
+    /// Grows with every picture.
+    pub number: u64,
+    /// The configuration.
+    pub config: Config,
+    /// The plugins in the order in which they were loaded.
+    pub generations: Vec<Arc<Generation>>,
+    /// Transports in the order in which requests are offered to them.
+    pub transports: Vec<TransportEntry>,
+    /// The parser of new sparks.
+    pub parser: Option<Arc<ParserEntry>>,
+    /// Hooks on messages from clients, in order.
+    pub incoming: Vec<Ref<MessageHook>>,
+    /// Hooks on messages to clients, in order.
+    pub outgoing: Vec<Ref<MessageHook>>,
+    /// Hooks on new sparks, in order.
+    pub connection: Vec<Ref<ConnectionHook>>,
+    /// Hooks on ended sparks, in order.
+    pub disconnection: Vec<Ref<DisconnectionHook>>,
+    /// Authorizers, in order.
+    pub authorizers: Vec<Ref<RequestHook>>,
+    /// Middleware, in order.
+    pub middleware: Vec<Ref<Middleware>>,
+    /// Routes by pattern; the values are indices into `handlers`, by method.
+    pub routes: matchit::Router<HashMap<String, usize>>,
+    /// The routes' handlers.
+    pub handlers: Vec<Ref<RequestHook>>,
+    /// Services by name: the first offers it.
+    pub services: HashMap<String, Vec<Ref<Service>>>,
+    /// Cross-origin policy.
+    pub cors: Cors,
+    /// Who may speak for others.
+    pub proxies: TrustedProxies,
+    /// The folders that are served.
+    pub static_files: StaticFiles,
+}
+
+impl Snapshot {
+    /// The picture of these plugins, given in load order.
+    pub fn new(config: Config, generations: Vec<Arc<Generation>>, numbers: &ParserNumbers) -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(1);
+        let mut snapshot = Self {
+            number: NUMBER.fetch_add(1, Ordering::Relaxed),
+            transports: Vec::new(),
+            parser: None,
+            incoming: refs(&generations, |g| &g.registrations.incoming, |g, i| &g.registrations.incoming[i].1),
+            outgoing: refs(&generations, |g| &g.registrations.outgoing, |g, i| &g.registrations.outgoing[i].1),
+            connection: refs(&generations, |g| &g.registrations.connection, |g, i| &g.registrations.connection[i].1),
+            disconnection: refs(&generations, |g| &g.registrations.disconnection, |g, i| &g.registrations.disconnection[i].1),
+            authorizers: refs(&generations, |g| &g.registrations.authorizers, |g, i| &g.registrations.authorizers[i].1),
+            middleware: refs(&generations, |g| &g.registrations.middleware, |g, i| &g.registrations.middleware[i].1),
+            routes: matchit::Router::new(),
+            handlers: Vec::new(),
+            services: HashMap::new(),
+            cors: Cors::new(&config.server.cors),
+            proxies: TrustedProxies::new(config.server.trusted_proxies.clone(), config.server.forwarded_by),
+            static_files: StaticFiles::new(&config.server.static_files),
+            generations,
+            config,
+        };
+        snapshot.collect_transports();
+        snapshot.collect_parser(numbers);
+        snapshot.collect_routes();
+        snapshot.collect_services();
+        snapshot
+    }
+
+    fn collect_transports(&mut self) {
+        let mut transports: Vec<(i32, TransportEntry)> = Vec::new();
+        for generation in &self.generations {
+            for (priority, handle) in &generation.registrations.transports {
+                let entry = TransportEntry { handle: Arc::clone(handle), generation: Arc::clone(generation) };
+                transports.push((*priority, entry));
+            }
+        }
+        transports.sort_by(|(a, left), (b, right)| (a, left.handle.name()).cmp(&(b, right.handle.name())));
+        self.transports = transports.into_iter().map(|(_, entry)| entry).collect();
+    }
+
+    fn collect_parser(&mut self, numbers: &ParserNumbers) {
+        let parsers = self
+            .generations
+            .iter()
+            .flat_map(|generation| generation.registrations.parsers.iter().map(move |handle| (handle, generation)));
+        self.parser = parsers.min_by_key(|(handle, _)| handle.name() != "json").map(|(handle, generation)| {
+            Arc::new(ParserEntry {
+                number: numbers.of(handle.name()),
+                handle: Arc::clone(handle),
+                generation: Arc::clone(generation),
+            })
+        });
+    }
+
+    fn collect_routes(&mut self) {
+        let mut by_pattern: Vec<(String, HashMap<String, usize>)> = Vec::new();
+        for generation in &self.generations {
+            for (index, (method, pattern, _)) in generation.registrations.routes.iter().enumerate() {
+                let number = self.handlers.len();
+                self.handlers.push(Ref {
+                    generation: Arc::clone(generation),
+                    index,
+                    find: |generation, index| &generation.registrations.routes[index].2,
+                });
+                let at = match by_pattern.iter().position(|(known, _)| known == pattern) {
+                    Some(at) => at,
+                    None => {
+                        by_pattern.push((pattern.clone(), HashMap::new()));
+                        by_pattern.len() - 1
+                    }
+                };
+                if by_pattern[at].1.contains_key(method) {
+                    let plugin = generation.name();
+                    tracing::warn!(plugin, "{method} {pattern} is already served by an earlier plugin");
+                } else {
+                    by_pattern[at].1.insert(method.clone(), number);
+                }
+            }
+        }
+        for (pattern, methods) in by_pattern {
+            if let Err(error) = self.routes.insert(pattern.clone(), methods) {
+                tracing::warn!("the route {pattern} is left out: {error}");
+            }
+        }
+    }
+
+    fn collect_services(&mut self) {
+        for generation in &self.generations {
+            for (index, (name, _)) in generation.registrations.services.iter().enumerate() {
+                self.services.entry(name.clone()).or_default().push(Ref {
+                    generation: Arc::clone(generation),
+                    index,
+                    find: |generation, index| &generation.registrations.services[index].1,
+                });
+            }
+        }
+    }
+
+    /// What the client is to be assembled from.
+    pub fn client(&self) -> (ClientConfig, Vec<Part>) {
+        let mut parts = Vec::new();
+        let mut transports = Vec::new();
+        let mut parser = None;
+        for generation in &self.generations {
+            for (kind, name, text) in &generation.registrations.client_parts {
+                let kind = match kind.as_str() {
+                    "library" => PartKind::Library,
+                    "extension" => PartKind::Extension,
+                    "transport" => PartKind::Transport,
+                    "parser" => PartKind::Parser,
+                    other => {
+                        tracing::warn!(plugin = generation.name(), "a client part of the unknown kind `{other}` is left out");
+                        continue;
+                    }
+                };
+                match kind {
+                    PartKind::Transport => transports.push(name.clone()),
+                    PartKind::Parser if parser.is_none() || name == "json" => parser = Some(name.clone()),
+                    _ => {}
+                }
+                parts.push(Part { kind, name: name.clone(), text: text.clone() });
+            }
+        }
+        let server = &self.config.server;
+        let config = ClientConfig {
+            pathname: server.path.to_string(),
+            version: PRIMUS_VERSION,
+            ping_timeout: PingTimeout::for_interval(server.ping_interval.0),
+            authorization: !self.authorizers.is_empty(),
+            global: server.global.clone(),
+            transports,
+            parser: parser.unwrap_or_default(),
+            library: String::new(),
+        };
+        (config, parts)
+    }
+
+    /// What `/primus/spec` says.
+    pub fn spec(&self) -> Spec {
+        Spec {
+            ping_interval: self.config.server.ping_interval.0,
+            pathname: self.config.server.path.to_string(),
+            version: PRIMUS_VERSION,
+            parser: self.parser.as_ref().map(|parser| parser.handle.name().to_owned()).unwrap_or_default(),
+            transformer: self.transports.first().map(|entry| entry.handle.name().to_owned()).unwrap_or_default(),
+            quarantined: self
+                .generations
+                .iter()
+                .filter(|generation| generation.is_quarantined())
+                .map(|generation| Quarantined {
+                    plugin: generation.name().to_owned(),
+                    reason: generation.reason().unwrap_or_default(),
+                })
+                .collect(),
+        }
+    }
+
+    /// Tells all disconnection hooks of a spark's end.
+    pub fn disconnected(&self, id: SparkId, reason: &plugin_api::DisconnectReason) {
+        for hook in &self.disconnection {
+            if !hook.generation.is_quarantined() {
+                hook.settle("a disconnection hook", hook.get().call(id, reason));
+            }
+        }
+    }
+}
+
+/// The hooks of all plugins by priority; within one, in load order.
+fn refs<T: 'static>(
+    generations: &[Arc<Generation>],
+    all: for<'a> fn(&'a Generation) -> &'a Vec<(i32, T)>,
+    find: fn(&Generation, usize) -> &T,
+) -> Vec<Ref<T>> {
+    let mut hooks: Vec<(i32, Ref<T>)> = Vec::new();
+    for generation in generations {
+        for (index, (priority, _)) in all(generation).iter().enumerate() {
+            hooks.push((*priority, Ref { generation: Arc::clone(generation), index, find }));
+        }
+    }
+    hooks.sort_by_key(|(priority, _)| *priority);
+    hooks.into_iter().map(|(_, hook)| hook).collect()
+}

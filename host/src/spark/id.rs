@@ -1,0 +1,66 @@
+//! Public ids: 21 characters that name a spark and can't be guessed.
+//!
+//! 64 bits of the handle and 62 random ones in base64url, the form of Primus's own ids: so a spark is found by its id without
+//! a table.
+
+use plugin_api::SparkId;
+
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// What is known of a spark from its handshake on.
+#[derive(Debug)]
+pub struct Info {
+    /// The handle.
+    pub id: SparkId,
+    /// The random part of the public id.
+    pub secret: u64,
+    /// The encoded [`plugin_api::SparkInfo`].
+    pub encoded: Box<[u8]>,
+}
+
+/// 62 bits that nobody can guess.
+pub fn secret() -> u64 {
+    getrandom::u64().expect("the system's random generator works") >> 2
+}
+
+/// The public id of a handle.
+pub fn public(id: SparkId, secret: u64) -> String {
+    let bits = u128::from(id.raw()) << 62 | u128::from(secret);
+    (0..21).rev().map(|index| char::from(ALPHABET[(bits >> (index * 6)) as usize & 63])).collect()
+}
+
+/// The handle and the random part of a public id.
+pub fn parse(public: &str) -> Option<(SparkId, u64)> {
+    if public.len() != 21 {
+        return None;
+    }
+    let mut bits = 0u128;
+    for character in public.bytes() {
+        let digit = ALPHABET.iter().position(|&letter| letter == character)?;
+        bits = bits << 6 | digit as u128;
+    }
+    let id = SparkId::from_raw((bits >> 62) as u64)?;
+    Some((id, bits as u64 & ((1 << 62) - 1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_leads_back_to_its_handle() {
+        let id = SparkId::from_parts(3, 70_000, 9).unwrap();
+        for secret in [0, 1, (1 << 62) - 1, secret()] {
+            let public = public(id, secret);
+            assert_eq!(public.len(), 21);
+            assert_eq!(parse(&public), Some((id, secret)));
+        }
+    }
+
+    #[test]
+    fn what_is_no_id_is_none() {
+        assert_eq!(parse(""), None);
+        assert_eq!(parse("AAAAAAAAAAAAAAAAAAAAA"), None);
+        assert_eq!(parse("äääääääääää"), None);
+    }
+}

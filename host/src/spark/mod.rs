@@ -1,0 +1,92 @@
+//! Sparks as the host keeps them: the record of one client, where records live, and what waits to be written to it.
+//!
+//! Knows ids, bytes and sockets. Knows no protocol, no parser's format and no hook.
+
+pub mod id;
+pub mod lingering;
+pub mod out;
+pub mod slab;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use mio::net::TcpStream;
+use plugin_api::abi::host::SessionHandle;
+use plugin_api::{FrameClass, Kind};
+
+use self::id::Info;
+use self::out::OutBuffer;
+use crate::snapshot::ParserEntry;
+
+/// One client. What is rare is boxed: an idle spark costs this record, its session and its handshake.
+pub struct Spark {
+    /// The protocol's state; taken out while it closes.
+    pub session: SessionHandle,
+    /// The upgraded connection, once there is one.
+    pub stream: Option<TcpStream>,
+    /// What waits to be written to it.
+    pub out: OutBuffer,
+    /// What is known from the handshake on.
+    pub info: Arc<Info>,
+    /// The parser that it speaks.
+    pub parser: Arc<ParserEntry>,
+    /// The class of frames that it shares, if any.
+    pub class: Option<FrameClass>,
+    /// Whether hooks are run and messages flow.
+    pub phase: Phase,
+    /// Whether it showed life since the last ping.
+    pub alive: bool,
+    /// Whether it is in the shard's list of those to flush.
+    pub dirty: bool,
+    /// Whether the transport opened it without a spark: no hooks, no pings.
+    pub bare: bool,
+    /// Whether the connection hooks were told of it, and so the disconnection hooks will be.
+    pub announced: bool,
+    /// What few sparks have.
+    pub rare: Option<Box<Rare>>,
+}
+
+/// Where a spark stands in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Connection hooks are not done: messages wait.
+    Opening,
+    /// Messages flow.
+    Open,
+    /// A hook has deferred a message: later ones wait.
+    Deferred,
+    /// The session was told to close.
+    Closing,
+}
+
+/// What few sparks have.
+#[derive(Default)]
+pub struct Rare {
+    /// Messages that wait for the connection hooks or a deferred message.
+    pub held: VecDeque<(Kind, Vec<u8>)>,
+    /// Their bytes.
+    pub held_bytes: usize,
+    /// The deferred message: its token, the hook that it continues after, and itself.
+    pub deferred: Option<Deferred>,
+    /// Why the server ends it.
+    pub ending: Option<plugin_api::DisconnectReason>,
+    /// Timers that the session has set: their numbers and the sequence that makes them valid.
+    pub timers: Vec<(u32, u64)>,
+}
+
+/// A message between two hooks.
+pub struct Deferred {
+    /// What `resume` names it by.
+    pub token: u64,
+    /// The index of the hook that deferred it.
+    pub hook: usize,
+    /// Itself.
+    pub payload: plugin_api::Payload<'static>,
+}
+
+impl Spark {
+    /// The rare part, made if it is not there.
+    pub fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+}

@@ -1,0 +1,90 @@
+//! Where a shard keeps its sparks: slots with generations, so that an old handle names nobody.
+
+use plugin_api::SparkId;
+
+use super::Spark;
+
+/// The sparks of one shard.
+pub struct Slab {
+    shard: u8,
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    len: usize,
+}
+
+struct Slot {
+    /// Of the spark in it, or of the next one.
+    generation: u32,
+    spark: Option<Box<Spark>>,
+}
+
+impl Slab {
+    /// Without sparks.
+    pub fn new(shard: u8) -> Self {
+        Self { shard, slots: Vec::new(), free: Vec::new(), len: 0 }
+    }
+
+    /// The handle that the next spark will have.
+    pub fn next_id(&mut self) -> SparkId {
+        let slot = match self.free.last() {
+            Some(&slot) => slot,
+            None => {
+                let slot = u32::try_from(self.slots.len()).expect("fewer than 2^32 sparks fit into memory");
+                self.slots.push(Slot { generation: 1, spark: None });
+                self.free.push(slot);
+                slot
+            }
+        };
+        let generation = self.slots[slot as usize].generation;
+        SparkId::from_parts(self.shard, slot, generation).expect("generations begin at 1")
+    }
+
+    /// Puts a spark where [`Slab::next_id`] said.
+    pub fn insert(&mut self, id: SparkId, spark: Spark) {
+        let at = self.free.pop();
+        assert_eq!(at, Some(id.slot()), "the id was not the last of next_id");
+        self.slots[id.slot() as usize].spark = Some(Box::new(spark));
+        self.len += 1;
+    }
+
+    /// The spark of a handle.
+    #[inline]
+    pub fn get_mut(&mut self, id: SparkId) -> Option<&mut Spark> {
+        let slot = self.slots.get_mut(id.slot() as usize)?;
+        if slot.generation != id.generation() {
+            return None;
+        }
+        slot.spark.as_deref_mut()
+    }
+
+    /// The handle of the spark in a slot.
+    pub fn id_at(&self, slot: u32) -> Option<SparkId> {
+        let found = self.slots.get(slot as usize)?;
+        found.spark.as_ref()?;
+        SparkId::from_parts(self.shard, slot, found.generation)
+    }
+
+    /// Takes a spark out; its handle names nobody from now on.
+    pub fn remove(&mut self, id: SparkId) -> Option<Box<Spark>> {
+        self.get_mut(id)?;
+        let slot = &mut self.slots[id.slot() as usize];
+        // 24 bits; 0 is skipped, since no handle may be 0.
+        slot.generation = (slot.generation + 1) & 0xff_ffff;
+        if slot.generation == 0 {
+            slot.generation = 1;
+        }
+        self.free.push(id.slot());
+        self.len -= 1;
+        slot.spark.take()
+    }
+
+    /// All handles.
+    pub fn ids(&self) -> Vec<SparkId> {
+        (0..self.slots.len() as u32).filter_map(|slot| self.id_at(slot)).collect()
+    }
+
+    /// The number of sparks.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+}
