@@ -25,6 +25,24 @@ fn an_empty_file_means_defaults() {
 }
 
 #[test]
+fn the_defaults_that_the_shipped_file_shows_are_the_defaults() {
+    const SHIPPED: &str = include_str!("../../../plugins.toml");
+    let shown: String = SHIPPED
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(key) if key.starts_with(|c: char| c.is_ascii_lowercase()) => format!("{key}\n"),
+            Some(_) | None => format!("{line}\n"),
+        })
+        .collect();
+    assert_ne!(shown, SHIPPED);
+    for text in [SHIPPED, &shown] {
+        let config = parse(text);
+        assert_eq!(config.server, parse("").server);
+        assert!(config.plugin("websocket").is_some_and(|plugin| plugin.enabled));
+    }
+}
+
+#[test]
 fn every_key_of_the_server_is_read() {
     let config = parse(
         r#"
