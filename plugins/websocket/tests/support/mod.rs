@@ -1,0 +1,290 @@
+//! The client's side of the wire: frames are written down as a client sends them, and what comes of them is read back.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use plugin_api::abi::types::{EventSink, RawEvent, event};
+use plugin_api::{Carrier, Close, DisconnectReason, Events, ExchangeId, Kind, Request, Session, TimerId, value};
+use websocket::config::{CompressionConfig, Config, Settings};
+use websocket::endpoint::Endpoint;
+use websocket::session::{Purpose, WebSocket};
+
+/// What a session makes of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A text message to the host.
+    Text(String),
+    /// A binary message to the host.
+    Binary(Vec<u8>),
+    /// A frame to the client.
+    Sent(Sent),
+    /// The client showed life.
+    Alive,
+    /// A timer was set.
+    Timer(Duration),
+    /// The session is over.
+    Ended(DisconnectReason),
+}
+
+/// A frame to the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sent {
+    Text(String),
+    Binary(Vec<u8>),
+    /// The payload as it is on the wire.
+    Deflated(Vec<u8>),
+    Pong(Vec<u8>),
+    Close(Option<u16>),
+}
+
+/// A frame of a client.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    first: u8,
+    payload: Vec<u8>,
+    key: Option<[u8; 4]>,
+}
+
+pub fn text(payload: impl AsRef<[u8]>) -> Frame {
+    Frame::new(0x81, payload)
+}
+
+pub fn binary(payload: impl AsRef<[u8]>) -> Frame {
+    Frame::new(0x82, payload)
+}
+
+pub fn continuation(payload: impl AsRef<[u8]>) -> Frame {
+    Frame::new(0x80, payload)
+}
+
+pub fn ping(payload: impl AsRef<[u8]>) -> Frame {
+    Frame::new(0x89, payload)
+}
+
+pub fn pong(payload: impl AsRef<[u8]>) -> Frame {
+    Frame::new(0x8a, payload)
+}
+
+/// A close frame with a code and a reason, as they are.
+pub fn close(code: u16, reason: impl AsRef<[u8]>) -> Frame {
+    Frame::new(0x88, [&code.to_be_bytes(), reason.as_ref()].concat())
+}
+
+/// A close frame without a code.
+pub fn bare_close() -> Frame {
+    Frame::new(0x88, "")
+}
+
+impl Frame {
+    /// A final frame with a first byte.
+    pub fn new(first: u8, payload: impl AsRef<[u8]>) -> Self {
+        Self { first, payload: payload.as_ref().to_vec(), key: Some([0x37, 0xfa, 0x21, 0x3d]) }
+    }
+
+    /// The same, to be continued.
+    pub fn open(mut self) -> Self {
+        self.first &= !0x80;
+        self
+    }
+
+    /// The same with some of the reserved bits.
+    pub fn with_bits(mut self, bits: u8) -> Self {
+        self.first |= bits;
+        self
+    }
+
+    /// The same with its payload taken for a deflated one.
+    pub fn deflated(self) -> Self {
+        self.with_bits(0x40)
+    }
+
+    pub fn unmasked(mut self) -> Self {
+        self.key = None;
+        self
+    }
+
+    pub fn masked_with(mut self, key: [u8; 4]) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// As it is on the wire.
+    pub fn bytes(&self) -> Vec<u8> {
+        let length = self.payload.len();
+        let mut bytes = header(self.first, length as u64, self.key.is_some());
+        bytes.extend(self.key.into_iter().flatten());
+        let key = self.key.unwrap_or_default();
+        bytes.extend(self.payload.iter().enumerate().map(|(at, byte)| byte ^ key[at % 4]));
+        bytes
+    }
+}
+
+/// A header with its length in the shortest form, without the key.
+pub fn header(first: u8, length: u64, masked: bool) -> Vec<u8> {
+    let masked = u8::from(masked) << 7;
+    match length {
+        0..126 => vec![first, masked | length as u8],
+        126..65536 => [&[first, masked | 126], &(length as u16).to_be_bytes()[..]].concat(),
+        _ => [&[first, masked | 127], &length.to_be_bytes()[..]].concat(),
+    }
+}
+
+/// One session with its sink.
+pub struct Server {
+    pub session: WebSocket,
+    endpoint: Arc<Endpoint>,
+    sink: EventSink,
+}
+
+impl Server {
+    /// An open session with the default configuration.
+    pub fn open() -> Self {
+        Self::with(Config::default())
+    }
+
+    /// An open session.
+    pub fn with(config: Config) -> Self {
+        Self::of(config, Purpose::Messages, None)
+    }
+
+    /// An open session that sends messages back.
+    pub fn echoing(config: Config) -> Self {
+        Self::of(config, Purpose::Echo, None)
+    }
+
+    /// An open session with permessage-deflate as a client offers it.
+    pub fn deflating(config: CompressionConfig, offer: &str) -> Self {
+        Self::of(Config { compression: Some(config), ..Config::default() }, Purpose::Messages, Some(offer))
+    }
+
+    pub fn of(config: Config, purpose: Purpose, extensions: Option<&str>) -> Self {
+        let endpoint = Arc::new(Endpoint::new(Settings::new(config).unwrap()));
+        let mut server = Self { session: WebSocket::new(Arc::clone(&endpoint), purpose), endpoint, sink: EventSink::new() };
+        let request = match extensions {
+            Some(extensions) => handshake().with_header("sec-websocket-extensions", extensions),
+            None => handshake(),
+        };
+        server.call(|session, events| session.request(ExchangeId(1), &request, events));
+        assert_eq!(server.sink.events[0].what, event::UPGRADE, "the handshake is accepted");
+        server.sink.events.clear();
+        server
+    }
+
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Receives each frame in a call of its own.
+    pub fn receive_all(&mut self, frames: impl IntoIterator<Item = Frame>) -> Vec<Event> {
+        frames.into_iter().flat_map(|frame| self.receive(&frame.bytes())).collect()
+    }
+
+    /// Receives bytes in one call. What went to the client comes first, then the events.
+    pub fn receive(&mut self, bytes: &[u8]) -> Vec<Event> {
+        let mut input = bytes.to_vec();
+        self.call(|session, events| session.receive(&mut input, events));
+        self.take(&input)
+    }
+
+    pub fn send(&mut self, kind: Kind, payload: impl AsRef<[u8]>) -> Vec<Event> {
+        self.call(|session, events| session.send(kind, payload.as_ref(), events));
+        self.take(&[])
+    }
+
+    pub fn close(&mut self, code: Option<u16>, reason: &str) -> Vec<Event> {
+        self.call(|session, events| session.close(&Close { code, reason: reason.to_owned() }, events));
+        self.take(&[])
+    }
+
+    pub fn timeout(&mut self) -> Vec<Event> {
+        self.call(|session, events| session.timeout(TimerId(0), events));
+        self.take(&[])
+    }
+
+    pub fn disconnected(&mut self) -> Vec<Event> {
+        self.call(|session, events| session.disconnected(Carrier::Stream, events));
+        self.take(&[])
+    }
+
+    fn call(&mut self, call: impl FnOnce(&mut WebSocket, &mut Events<'_>)) {
+        call(&mut self.session, &mut Events::new(&mut self.sink));
+    }
+
+    fn take(&mut self, input: &[u8]) -> Vec<Event> {
+        let sink = std::mem::take(&mut self.sink);
+        let sent = sent(&sink.out).into_iter().map(Event::Sent);
+        let events = sink.events.iter().map(|event| read(event, input, &sink));
+        sent.chain(events).collect()
+    }
+}
+
+fn read(event: &RawEvent, input: &[u8], sink: &EventSink) -> Event {
+    let start = event.start as usize;
+    match event.what {
+        event::MESSAGE => message(event.detail, &input[start..start + event.len as usize]),
+        event::MESSAGE_OWNED => message(event.detail, &sink.owned[start]),
+        event::ALIVE => Event::Alive,
+        event::SET_TIMER => Event::Timer(Duration::from_nanos(event.start)),
+        event::CLOSE => Event::Ended(value::decode(&sink.owned[start]).unwrap()),
+        other => panic!("event {other} was not expected"),
+    }
+}
+
+fn message(kind: u8, bytes: &[u8]) -> Event {
+    match Kind::from_raw(kind) {
+        Kind::Text => Event::Text(String::from_utf8(bytes.to_vec()).expect("a text message is UTF-8")),
+        Kind::Binary => Event::Binary(bytes.to_vec()),
+    }
+}
+
+/// The frames that a server wrote, each final and unmasked.
+pub fn sent(mut out: &[u8]) -> Vec<Sent> {
+    let mut frames = Vec::new();
+    while let [first, second, rest @ ..] = out {
+        let (length, rest) = match second {
+            126 => (usize::from(u16::from_be_bytes([rest[0], rest[1]])), &rest[2..]),
+            127 => (u64::from_be_bytes(rest[..8].try_into().unwrap()) as usize, &rest[8..]),
+            masked @ 128.. => panic!("the server masks: {masked:x}"),
+            length => (usize::from(*length), rest),
+        };
+        let payload = rest[..length].to_vec();
+        out = &rest[length..];
+        frames.push(match first {
+            0x81 => Sent::Text(String::from_utf8(payload).unwrap()),
+            0x82 => Sent::Binary(payload),
+            0xc1 | 0xc2 => Sent::Deflated(payload),
+            0x8a => Sent::Pong(payload),
+            0x88 => Sent::Close(payload.first_chunk().map(|code| u16::from_be_bytes(*code))),
+            other => panic!("a server does not send {other:x}"),
+        });
+    }
+    assert!(out.is_empty(), "half a frame was written");
+    frames
+}
+
+/// The request of RFC 6455, section 1.3.
+pub fn handshake() -> Request<'static> {
+    Request::new("GET", "/")
+        .with_header("host", "localhost")
+        .with_header("upgrade", "websocket")
+        .with_header("connection", "Upgrade")
+        .with_header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+        .with_header("sec-websocket-version", "13")
+}
+
+/// What comes of a violation that is answered with this code, up to the text of the reason.
+#[track_caller]
+pub fn assert_fails(events: &[Event], code: u16) {
+    match events {
+        [.., Event::Sent(Sent::Close(Some(sent))), Event::Ended(DisconnectReason::Protocol { code: told, .. })]
+            if code != 1009 =>
+        {
+            assert_eq!((*sent, *told), (code, code));
+        }
+        [.., Event::Sent(Sent::Close(Some(1009))), Event::Ended(DisconnectReason::Limit(limit))] if code == 1009 => {
+            assert_eq!(limit, "max_message_bytes");
+        }
+        other => panic!("no failure with {code}: {other:?}"),
+    }
+}
