@@ -118,7 +118,7 @@ impl Emitter {
     /// # Errors
     ///
     /// See [`ServiceError`].
-    pub fn emit(&self, spark: SparkId, event: &str, arguments: &impl Serialize) -> Result<(), ServiceError> {
+    pub fn emit(&self, spark: SparkId, event: &str, arguments: &(impl Serialize + ?Sized)) -> Result<(), ServiceError> {
         self.emit_many(vec![spark], event, arguments).map(drop)
     }
 
@@ -127,7 +127,12 @@ impl Emitter {
     /// # Errors
     ///
     /// See [`ServiceError`].
-    pub fn emit_many(&self, sparks: Vec<SparkId>, event: &str, arguments: &impl Serialize) -> Result<u64, ServiceError> {
+    pub fn emit_many(
+        &self,
+        sparks: Vec<SparkId>,
+        event: &str,
+        arguments: &(impl Serialize + ?Sized),
+    ) -> Result<u64, ServiceError> {
         self.client.emit(sparks, event, listed(&encoded_list(arguments)?))
     }
 
@@ -142,7 +147,7 @@ impl Emitter {
         rooms: &[&str],
         except: Except,
         event: &str,
-        arguments: &impl Serialize,
+        arguments: &(impl Serialize + ?Sized),
     ) -> Result<u64, ServiceError> {
         self.client.emit_to_rooms(rooms.to_vec(), except, event, listed(&encoded_list(arguments)?))
     }
@@ -152,7 +157,12 @@ impl Emitter {
     /// # Errors
     ///
     /// See [`ServiceError`].
-    pub fn broadcast(&self, except: &[SparkId], event: &str, arguments: &impl Serialize) -> Result<u64, ServiceError> {
+    pub fn broadcast(
+        &self,
+        except: &[SparkId],
+        event: &str,
+        arguments: &(impl Serialize + ?Sized),
+    ) -> Result<u64, ServiceError> {
         self.client.broadcast(except.to_vec(), event, listed(&encoded_list(arguments)?))
     }
 }
@@ -226,7 +236,7 @@ impl Reply {
     /// # Errors
     ///
     /// See [`ServiceError`]. A spark that is gone is no error.
-    pub fn acknowledge(self, answer: &impl Serialize) -> Result<(), ServiceError> {
+    pub fn acknowledge(self, answer: &(impl Serialize + ?Sized)) -> Result<(), ServiceError> {
         let Some(id) = self.id else { return Ok(()) };
         self.client.acknowledge(self.spark, id, Ok(listed(&encoded_list(answer)?)))
     }
@@ -311,7 +321,7 @@ impl Requests {
         &self,
         spark: SparkId,
         event: &str,
-        arguments: &impl Serialize,
+        arguments: &(impl Serialize + ?Sized),
         timeout: Option<Duration>,
     ) -> Pin<Box<dyn Future<Output = Result<R, RequestError>> + Send>> {
         let token = self.waiting.last_token.fetch_add(1, Ordering::Relaxed) + 1;
@@ -362,7 +372,7 @@ impl Waiting {
 }
 
 /// A list of arguments: what is no list is one argument, nothing is none.
-fn encoded_list(arguments: &impl Serialize) -> Result<Vec<u8>, EncodeError> {
+fn encoded_list(arguments: &(impl Serialize + ?Sized)) -> Result<Vec<u8>, EncodeError> {
     let encoded = value::to_vec(arguments)?;
     if Encoded::checked(&encoded).is_array() {
         return Ok(encoded);
