@@ -1,10 +1,12 @@
-//! An application that sends every message back, as it came.
+//! An application that sends every message back.
+//!
+//! It never looks into a message: what came is relayed byte by byte, and neither parsed nor encoded.
 #![forbid(unsafe_code)]
 
 use plugin_api::prelude::*;
 
-/// The plugin.
-struct Echo;
+/// Has no state.
+pub struct Echo;
 
 impl Plugin for Echo {
     const NAME: &'static str = "echo";
