@@ -80,7 +80,7 @@ impl Host {
         &self,
         service: &str,
         method: &str,
-        arguments: &impl Serialize,
+        arguments: &(impl Serialize + ?Sized),
     ) -> Result<T, ServiceError> {
         let arguments = value::to_vec(arguments)?;
         let (status, reply) = self.raw.call_service(service, method, &arguments);

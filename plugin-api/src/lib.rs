@@ -85,8 +85,8 @@ macro_rules! export_plugin {
             $crate::abi::plugin::module::<$plugin>()
         }
 
-        // A statically linked plugin exports nothing: several libraries would define the same symbol.
-        #[cfg(not(switchboard_static))]
+        // A statically linked plugin exports nothing, nor does a test's own: several libraries would define the same symbol.
+        #[cfg(not(any(switchboard_static, test)))]
         const _: () = {
             extern "C" fn root() -> $crate::abi::plugin::RootModuleResult {
                 $crate::abi::plugin::root_module(switchboard_module)

@@ -6,7 +6,8 @@ use std::fmt::{self, Write};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::subscriber::{Interest, NoSubscriber};
+use tracing::{Event, Level, Metadata, Subscriber, dispatcher};
 
 use crate::host::Host;
 
@@ -16,14 +17,26 @@ pub(crate) struct Forwarder {
 }
 
 impl Forwarder {
-    /// Makes this library's events go to `host`.
+    /// To `host`.
+    pub(crate) fn new(host: Host) -> Self {
+        Self { host }
+    }
+
+    /// Makes this library's events go to `host`, unless somebody listens already: in tests, the bench has a subscriber for each
+    /// plugin. Linked statically, plugins share the host's.
     pub(crate) fn install(host: Host) {
-        // Statically linked, plugins share the host's subscriber, and this one is not needed.
-        let _ = tracing::subscriber::set_global_default(Self { host });
+        if !cfg!(switchboard_static) && dispatcher::get_default(|dispatch| dispatch.is::<NoSubscriber>()) {
+            let _ = tracing::subscriber::set_global_default(Self::new(host));
+        }
     }
 }
 
 impl Subscriber for Forwarder {
+    /// The host's level may change at any time, so that nothing is decided once for all.
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if metadata.is_event() { Interest::sometimes() } else { Interest::never() }
+    }
+
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.is_event() && number(*metadata.level()) <= self.host.raw.log_level()
     }

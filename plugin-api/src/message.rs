@@ -70,7 +70,7 @@ impl Message<'_> {
     /// # Errors
     ///
     /// The value can't be encoded; the message stays as it was.
-    pub fn replace(&mut self, value: &impl Serialize) -> Result<(), EncodeError> {
+    pub fn replace(&mut self, value: &(impl Serialize + ?Sized)) -> Result<(), EncodeError> {
         let encoded = value::to_vec(value)?;
         self.raw.replace(&encoded);
         Ok(())
@@ -109,7 +109,7 @@ impl Payload<'static> {
     /// # Errors
     ///
     /// The value can't be encoded.
-    pub fn of(value: &impl Serialize) -> Result<Self, EncodeError> {
+    pub fn of(value: &(impl Serialize + ?Sized)) -> Result<Self, EncodeError> {
         value::to_vec(value).map(|encoded| Self::Value(Cow::Owned(encoded)))
     }
 }

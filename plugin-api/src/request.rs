@@ -90,6 +90,13 @@ impl From<RequestParts> for Request<'static> {
     }
 }
 
+impl From<&str> for Request<'static> {
+    /// A `GET` of a target: `/path?query`.
+    fn from(target: &str) -> Self {
+        Self::new("GET", target)
+    }
+}
+
 impl Request<'_> {
     /// The method in upper case.
     pub fn method(&self) -> &str {
@@ -97,6 +104,7 @@ impl Request<'_> {
     }
 
     /// What follows the server's pathname: `""`, `"/"`, `"/websocket"`; the whole path outside of the pathname.
+    #[expect(clippy::misnamed_getters, reason = "a plugin's paths are relative to the server's")]
     pub fn path(&self) -> &str {
         &self.rest
     }

@@ -1,46 +1,65 @@
 //! Futures of a plugin. They are polled once where the host calls; what is not ready then goes on in the plugin's own runtime.
 //!
-//! A library has its own copy of tokio, whose runtime is started when the first `async` hook is registered and ended when the
-//! plugin is stopped. So a ready answer costs no thread change, and a waiting one never blocks a shard.
+//! A library has its own copy of tokio. A started plugin has a runtime of it, which begins when the first `async` hook is
+//! registered and ends when the plugin is stopped. So a ready answer costs no thread change, and a waiting one never blocks a shard.
 
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
+use tracing::instrument::WithSubscriber;
 
 use crate::abi::status;
 use crate::host::Host;
-
-static RUNTIME: Mutex<Option<Runtime>> = Mutex::new(None);
+use crate::plugin::Refusal;
+use crate::value;
 
 /// A call's status and its encoded reply.
 pub(crate) type Answer = (u32, Vec<u8>);
 
-/// Starts the runtime if there is none. Called while the plugin registers.
-pub(crate) fn start() -> Handle {
-    let mut runtime = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
-    runtime
-        .get_or_insert_with(|| {
-            Builder::new_multi_thread()
-                .worker_threads(1)
-                .thread_name("plugin")
-                .enable_all()
-                .build()
-                .expect("the system gives a thread and a poller")
-        })
-        .handle()
-        .clone()
+/// The runtime of one started plugin. There is none until the first `async` hook is registered.
+#[derive(Default)]
+pub(crate) struct PluginRuntime(Mutex<Option<Runtime>>);
+
+impl PluginRuntime {
+    /// Starts the runtime if there is none. Called while the plugin registers.
+    pub(crate) fn handle(&self) -> Handle {
+        let mut runtime = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        runtime
+            .get_or_insert_with(|| {
+                Builder::new_multi_thread()
+                    .worker_threads(1)
+                    .thread_name("plugin")
+                    .enable_all()
+                    .build()
+                    .expect("the system gives a thread and a poller")
+            })
+            .handle()
+            .clone()
+    }
+
+    /// Ends the runtime; waiting futures are dropped, which answers their calls.
+    pub(crate) fn stop(&self) {
+        let runtime = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match runtime {
+            // Linked statically, the host shares this copy of tokio, which lets none of its own threads wait for a runtime.
+            Some(runtime) if cfg!(switchboard_static) => runtime.shutdown_background(),
+            Some(runtime) => runtime.shutdown_timeout(Duration::from_secs(5)),
+            None => {}
+        }
+    }
 }
 
-/// Ends the runtime; waiting futures are dropped.
-pub(crate) fn stop() {
-    let runtime = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(runtime) = runtime {
-        runtime.shutdown_timeout(Duration::from_secs(5));
+impl Drop for PluginRuntime {
+    /// For a plugin that was freed without having been stopped.
+    fn drop(&mut self) {
+        let runtime = self.0.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(runtime) = runtime {
+            runtime.shutdown_background();
+        }
     }
 }
 
@@ -56,12 +75,38 @@ where
     match first {
         Poll::Ready(answer) => Some(answer),
         Poll::Pending => {
-            let host = host.clone();
-            handle.spawn(async move {
-                let (status, reply) = Caught(future).await;
-                host.raw.complete(token, status, &reply);
-            });
+            let mut completion = Completion { host: host.clone(), token: Some(token) };
+            handle.spawn(
+                async move {
+                    let (status, reply) = Caught(future).await;
+                    completion.answer(status, &reply);
+                }
+                .with_current_subscriber(),
+            );
             None
+        }
+    }
+}
+
+/// The answer that the host waits for. It comes also where the future is dropped: a call must not wait for ever.
+struct Completion {
+    host: Host,
+    token: Option<u64>,
+}
+
+impl Completion {
+    fn answer(&mut self, status: u32, reply: &[u8]) {
+        if let Some(token) = self.token.take() {
+            self.host.raw.complete(token, status, reply);
+        }
+    }
+}
+
+impl Drop for Completion {
+    fn drop(&mut self) {
+        if self.token.is_some() {
+            let refusal = Refusal::new("the plugin was stopped").with_status(503);
+            self.answer(status::FAILED, &value::to_vec(&refusal).unwrap_or_default());
         }
     }
 }
@@ -74,14 +119,7 @@ impl<F: Future<Output = Answer>> Future for Caught<F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
         let future = self.0.as_mut();
-        match std::panic::catch_unwind(AssertUnwindSafe(|| future.poll(context))) {
-            Ok(poll) => poll,
-            Err(payload) => {
-                // Dropping a payload may panic again.
-                std::mem::forget(payload);
-                let report = crate::abi::plugin::panic_report();
-                Poll::Ready((status::PANICKED, report.into_bytes()))
-            }
-        }
+        crate::abi::plugin::polled(|| future.poll(context))
+            .unwrap_or_else(|report| Poll::Ready((status::PANICKED, report.into_bytes())))
     }
 }

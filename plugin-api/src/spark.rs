@@ -149,7 +149,7 @@ impl<'h> Spark<'h> {
     /// # Errors
     ///
     /// See [`SendError`]. A queued message is not an error.
-    pub fn write(&self, value: &impl Serialize) -> Result<(), SendError> {
+    pub fn write(&self, value: &(impl Serialize + ?Sized)) -> Result<(), SendError> {
         self.host.send(self.id, &Payload::of(value)?)
     }
 

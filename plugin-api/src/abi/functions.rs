@@ -74,6 +74,7 @@ fn host_table<H: HostFunctions>() -> HostTableRef {
         set_timer: set_timer::<H>,
         clear_timer: clear_timer::<H>,
         count: count::<H>,
+        calling: super::host::calling,
     }
     .leak_into_prefix()
 }
@@ -208,6 +209,11 @@ impl HostHandle {
     /// Takes over the reference of `raw`.
     pub fn new(raw: RawHost) -> Self {
         Self { raw }
+    }
+
+    /// The host's function that tells whether the calling thread is in a call into a plugin.
+    pub(crate) fn calling(&self) -> extern "C" fn() -> u8 {
+        self.raw.table.calling()
     }
 
     pub(crate) fn log(&self, level: u8, target: &str, message: &str, fields: &[(&'static str, String)]) {

@@ -200,8 +200,8 @@ impl Instance {
     /// The plugin refuses it, or panicked.
     pub fn restore(&self, state: &[u8]) -> Result<(), StartFailure> {
         let mut error = RVec::new();
-        let status = self.owner.call(|| (self.table.restore())(self.object, RSlice::from_slice(state), &mut error));
-        match status? {
+        let status = self.owner.call(|| (self.table.restore())(self.object, RSlice::from_slice(state), &mut error))?;
+        match status {
             status::OK => Ok(()),
             _ => Err(StartFailure::Refused(decoded_error(&error))),
         }
@@ -462,8 +462,8 @@ impl ConnectionHook {
     /// The plugin panicked.
     pub fn call(&self, spark: SparkId, token: u64) -> Result<Answer, Fault> {
         let mut reply = RVec::new();
-        let status = self.closure.owner.call(|| (self.call.call)(self.closure.raw.object, spark.raw(), token, &mut reply));
-        Ok(Answer::of(status?, &reply))
+        let status = self.closure.owner.call(|| (self.call.call)(self.closure.raw.object, spark.raw(), token, &mut reply))?;
+        Ok(Answer::of(status, &reply))
     }
 }
 
@@ -501,8 +501,8 @@ impl RequestHook {
     /// The plugin panicked.
     pub fn call(&self, request: &RawRequest<'_>, token: u64) -> Result<Answer, Fault> {
         let mut reply = RVec::new();
-        let status = self.closure.owner.call(|| (self.call.call)(self.closure.raw.object, request, token, &mut reply));
-        Ok(Answer::of(status?, &reply))
+        let status = self.closure.owner.call(|| (self.call.call)(self.closure.raw.object, request, token, &mut reply))?;
+        Ok(Answer::of(status, &reply))
     }
 }
 
@@ -520,8 +520,8 @@ impl Middleware {
     /// The plugin panicked.
     pub fn call(&self, request: &RawRequest<'_>) -> Result<Option<Response>, Fault> {
         let mut reply = RVec::new();
-        let status = self.closure.owner.call(|| (self.call.call)(self.closure.raw.object, request, &mut reply));
-        match status? {
+        let status = self.closure.owner.call(|| (self.call.call)(self.closure.raw.object, request, &mut reply))?;
+        match status {
             status::OK => Ok(value::decode(&reply).ok()),
             _ => Ok(None),
         }
@@ -578,8 +578,8 @@ impl TransportHandle {
     /// The plugin panicked.
     pub fn route(&self, request: &RawRequest<'_>) -> Result<Route, Fault> {
         let mut detail = RVec::new();
-        let status = self.owner.call(|| (self.table.route())(self.object, request, &mut detail));
-        Ok(match status? {
+        let status = self.owner.call(|| (self.table.route())(self.object, request, &mut detail))?;
+        Ok(match status {
             routed::OPEN => Route::Open,
             routed::OPEN_BARE => Route::OpenBare,
             routed::SESSION => Route::Session(String::from_utf8_lossy(&detail).into_owned()),
@@ -595,7 +595,7 @@ impl TransportHandle {
     /// The plugin panicked.
     pub fn open(self: &Arc<Self>, request: &RawRequest<'_>) -> Result<SessionHandle, Fault> {
         let mut raw = RawSession { object: std::ptr::null_mut(), table: None };
-        let status = (self.table.open())(self.object, request, &mut raw);
+        let status = self.owner.call(|| (self.table.open())(self.object, request, &mut raw))?;
         self.session(status, raw)
     }
 
@@ -606,12 +606,13 @@ impl TransportHandle {
     /// The plugin panicked, or can't.
     pub fn restore(self: &Arc<Self>, state: &[u8]) -> Result<SessionHandle, Fault> {
         let mut raw = RawSession { object: std::ptr::null_mut(), table: None };
-        let status = (self.table.restore())(self.object, RSlice::from_slice(state), &mut raw);
+        let state = RSlice::from_slice(state);
+        let status = self.owner.call(|| (self.table.restore())(self.object, state, &mut raw))?;
         self.session(status, raw)
     }
 
     fn session(self: &Arc<Self>, status: u32, raw: RawSession) -> Result<SessionHandle, Fault> {
-        match (self.owner.checked(status)?, raw.table) {
+        match (status, raw.table) {
             (status::OK, Some(table)) => Ok(SessionHandle { transport: Arc::clone(self), object: raw.object, table }),
             _ => Err(Fault { report: "the transport opened no session".to_owned() }),
         }
@@ -673,8 +674,7 @@ impl SessionHandle {
     #[inline]
     pub fn receive(&mut self, input: &mut [u8], sink: &mut EventSink) -> Result<(), Fault> {
         // SAFETY: the slice is initialised, lent for the call and to nobody else.
-        let status = self.call(|| unsafe { (self.table.receive())(self.object, input.as_mut_ptr(), input.len(), sink) });
-        status
+        self.call(|| unsafe { (self.table.receive())(self.object, input.as_mut_ptr(), input.len(), sink) })
     }
 
     /// See [`crate::Session::send`].
@@ -791,8 +791,9 @@ impl ParserHandle {
     /// The parser refuses or panicked.
     pub fn decode(&self, kind: Kind, wire: &[u8]) -> Result<Vec<u8>, ParserFailure> {
         let mut value = RVec::new();
-        let status = self.owner.call(|| (self.table.decode())(self.object, kind as u8, RSlice::from_slice(wire), &mut value));
-        match status? {
+        let status =
+            self.owner.call(|| (self.table.decode())(self.object, kind as u8, RSlice::from_slice(wire), &mut value))?;
+        match status {
             status::OK => Ok(value.into_vec()),
             _ => Err(ParserFailure::Refused(String::from_utf8_lossy(&value).into_owned())),
         }
@@ -806,8 +807,8 @@ impl ParserHandle {
     pub fn encode(&self, value: &[u8]) -> Result<Option<(Kind, Vec<u8>)>, ParserFailure> {
         let mut wire = RVec::new();
         let mut kind = Kind::Text as u8;
-        let status = self.owner.call(|| (self.table.encode())(self.object, RSlice::from_slice(value), &mut kind, &mut wire));
-        match status? {
+        let status = self.owner.call(|| (self.table.encode())(self.object, RSlice::from_slice(value), &mut kind, &mut wire))?;
+        match status {
             status::OK => Ok(Some((Kind::from_raw(kind), wire.into_vec()))),
             status::MISSING => Ok(None),
             _ => Err(ParserFailure::Refused(String::from_utf8_lossy(&wire).into_owned())),
@@ -822,8 +823,7 @@ impl ParserHandle {
     pub fn decode_string(&self, kind: Kind, wire: &[u8]) -> Result<Option<String>, Fault> {
         let mut text = RVec::new();
         let status =
-            self.owner.call(|| (self.table.decode_string())(self.object, kind as u8, RSlice::from_slice(wire), &mut text));
-        let status = status?;
+            self.owner.call(|| (self.table.decode_string())(self.object, kind as u8, RSlice::from_slice(wire), &mut text))?;
         Ok((status == status::OK).then(|| String::from_utf8_lossy(&text).into_owned()))
     }
 }
@@ -888,6 +888,8 @@ impl<'a> HookMessage<'a> {
     #[inline]
     pub fn through(&mut self, hook: &MessageHook, spark: SparkId) -> Result<Flow, Fault> {
         self.raw.owner = (&raw mut self.state).cast();
+        // A hook before this one may have asked for a token and then not deferred.
+        self.raw.deferred = 0;
         match enter(|| (hook.call.call)(hook.closure.raw.object, spark.raw(), &mut self.raw)) {
             0 => Ok(Flow::Next),
             1 => Ok(Flow::Stop),

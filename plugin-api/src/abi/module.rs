@@ -15,8 +15,8 @@ use super::types::{EventSink, Opaque, RawHeader, RawMessage, RawPayload, RawRequ
 pub struct PluginModule {
     /// The manifest as JSON ([`crate::Manifest`]). `[control]`, before `start`, may be called in a process of its own.
     pub manifest: extern "C" fn() -> RString,
-    /// Starts an instance. `[control]`. The configuration is an encoded value. OK: `instance` is set; else `error` has the
-    /// encoded [`crate::StartError`].
+    /// Starts an instance. `[control]`. The configuration is JSON text. The reference of `host` is handed over, whatever the
+    /// answer is. OK: `instance` is set; FAILED: `error` has the encoded [`crate::StartError`].
     pub start: extern "C" fn(host: RawHost, config: RSlice<'_, u8>, instance: &mut RawInstance, error: &mut RVec<u8>) -> u32,
     /// Moves the report of the calling thread's last caught panic into `report`, as text. `[any]`.
     #[sabi(last_prefix_field)]
@@ -48,7 +48,7 @@ pub struct RawInstance {
 pub struct InstanceTable {
     /// Declares what the plugin brings. Called once.
     pub register: extern "C" fn(Opaque, registrar: RawRegistrar<'_>) -> u32,
-    /// Takes a changed configuration (encoded). OK, UNSUPPORTED (make a new generation), FAILED with the encoded error.
+    /// Takes a changed configuration (JSON text). OK, UNSUPPORTED (make a new generation), FAILED with the encoded error.
     pub reconfigure: extern "C" fn(Opaque, config: RSlice<'_, u8>, error: &mut RVec<u8>) -> u32,
     /// Hands the state over for the next generation. OK, UNSUPPORTED.
     pub save: extern "C" fn(Opaque, state: &mut RVec<u8>) -> u32,
@@ -290,6 +290,8 @@ pub struct HostTable {
     /// The timer is not to fire.
     pub clear_timer: extern "C" fn(Opaque, timer: u64),
     /// Adds to a counter.
-    #[sabi(last_prefix_field)]
     pub count: extern "C" fn(Opaque, counter: u32, by: u64),
+    /// 1 while this thread is in a call of the host into a plugin, else 0: whether a panic is going to be caught.
+    #[sabi(last_prefix_field)]
+    pub calling: extern "C" fn() -> u8,
 }

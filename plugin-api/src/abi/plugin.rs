@@ -1,9 +1,9 @@
 //! The plugin's side of the boundary: an author's traits become tables of functions, and panics become answers.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use abi_stable::prefix_type::PrefixTypeTrait;
 use abi_stable::std_types::{RSlice, RStr, RString, RVec};
@@ -31,41 +31,69 @@ use crate::value::{self, DecodeError};
 // ---- panics ---------------------------------------------------------------------------------------------------------------
 
 thread_local! {
-    /// What the panic hook saw last on this thread.
-    static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+    /// The report of the last panic on this thread that was caught, or is going to be.
+    static REPORT: RefCell<Option<String>> = const { RefCell::new(None) };
+    /// Whether a future of the plugin is polled: its panics are caught without a call of the host.
+    static POLLING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The report of this thread's last panic.
 pub(crate) fn panic_report() -> String {
-    PANIC.with(|panic| panic.borrow_mut().take()).unwrap_or_else(|| "a panic without a report".to_owned())
+    // A thread may come here when it ends, where there is nothing left to look at.
+    let report = REPORT.try_with(|report| report.borrow_mut().take()).ok().flatten();
+    report.unwrap_or_else(|| "a panic without a report".to_owned())
 }
 
 extern "C" fn take_panic(report: &mut RVec<u8>) {
     report.extend_from_copy_slice(panic_report().as_bytes());
 }
 
-/// Keeps panics of this library for the host to report once, instead of printing them.
-fn install_panic_hook() {
-    if cfg!(switchboard_static) || cfg!(test) {
-        return;
-    }
-    std::panic::set_hook(Box::new(|info| {
-        let report = format!("{info}\n{}", std::backtrace::Backtrace::force_capture());
-        PANIC.with(|panic| *panic.borrow_mut() = Some(report));
-    }));
+/// Keeps panics that are caught for the host to report once, instead of printing them. Others, on the plugin's own threads or in
+/// a test, are printed as ever.
+fn install_panic_hook(host: &Host) {
+    static INSTALLED: Once = Once::new();
+    let calling = host.raw.calling();
+    INSTALLED.call_once(|| {
+        let former = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if calling() == 0 && !POLLING.get() {
+                return former(info);
+            }
+            let report = format!("{info}\n{}", std::backtrace::Backtrace::force_capture());
+            let before = REPORT.try_with(|last| last.borrow_mut().replace(report)).ok().flatten();
+            if let Some(before) = before {
+                // Nobody has taken the report before: likely a panic while one unwinds, which ends the process.
+                eprintln!("{before}");
+                former(info);
+            }
+        }));
+    });
+}
+
+/// Runs `poll` of a future; a panic becomes its report.
+pub(crate) fn polled<T>(poll: impl FnOnce() -> T) -> Result<T, String> {
+    let outer = POLLING.replace(true);
+    let result = caught(poll);
+    POLLING.set(outer);
+    result.map_err(|Caught| panic_report())
+}
+
+/// A panic that was caught.
+struct Caught;
+
+#[inline]
+fn caught<T>(call: impl FnOnce() -> T) -> Result<T, Caught> {
+    std::panic::catch_unwind(AssertUnwindSafe(call)).map_err(|payload| {
+        // Dropping a payload may panic again.
+        std::mem::forget(payload);
+        Caught
+    })
 }
 
 /// Runs `call`; a panic becomes `otherwise`.
 #[inline]
 fn guard<T>(otherwise: T, call: impl FnOnce() -> T) -> T {
-    match std::panic::catch_unwind(AssertUnwindSafe(call)) {
-        Ok(result) => result,
-        Err(payload) => {
-            // Dropping a payload may panic again.
-            std::mem::forget(payload);
-            otherwise
-        }
-    }
+    caught(call).unwrap_or(otherwise)
 }
 
 #[inline]
@@ -204,7 +232,7 @@ extern "C" fn start<P: Plugin>(
     error: &mut RVec<u8>,
 ) -> u32 {
     let host = Host::new(HostHandle::new(host));
-    install_panic_hook();
+    install_panic_hook(&host);
     guarded(|| {
         crate::log::Forwarder::install(host.clone());
         match config::<P>(config_json.as_slice()).and_then(|config| P::start(config, host.clone())) {

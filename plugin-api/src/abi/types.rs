@@ -86,7 +86,7 @@ pub mod event {
     pub const CLEAR_TIMER: u8 = 9;
     /// The peer showed life.
     pub const ALIVE: u8 = 10;
-    /// The session is over; `detail` = reason, `id` = close code, `start` = index in `owned` of the text, or `u64::MAX`.
+    /// The session is over; `start` = index in `owned` of the encoded [`crate::DisconnectReason`].
     pub const CLOSE: u8 = 11;
     /// Sharable frames: `id` = class, 0 = none.
     pub const FRAME_CLASS: u8 = 12;
