@@ -1,0 +1,10 @@
+//! Every kind of registration, from end to end through the boundary, by the bench.
+#![forbid(unsafe_code)]
+
+mod connections;
+mod generations;
+mod messages;
+mod protocols;
+mod requests;
+mod services;
+mod timers;
