@@ -19,6 +19,9 @@
 
 const key = "primus::rooms";
 
+/** The server said no. */
+class Refusal extends Error {}
+
 /**
  * @typedef {object} Request
  * @property {{ op: "join" | "leave" | "leaveAll" | "rooms", room?: string, id: number }} message
@@ -31,7 +34,7 @@ const key = "primus::rooms";
 export default function rooms(primus, options) {
   const timeout = options.rooms?.timeout ?? 10_000;
 
-  /** @type {Set<string>} The rooms that the server let this client into. */
+  /** @type {Set<string>} The rooms that this client asked to be in, and was not refused. */
   const joined = new Set();
   /** @type {Map<number, Request>} */
   const pending = new Map();
@@ -75,14 +78,16 @@ export default function rooms(primus, options) {
   /**
    * @param {Request["message"]["op"]} op
    * @param {string | undefined} room
-   * @param {((error: Error | null, result?: any) => void) | undefined} fn
-   * @param {() => void} [done] What the server's consent means here.
+   * @param {Callback | undefined} fn
+   * @param {() => void} [failed]
    * @returns {Promise<any>}
+   *
+   * @typedef {(error: Error | null, result?: any) => void} Callback
    */
-  const call = (op, room, fn, done) => {
+  const call = (op, room, fn, failed) => {
     const answer = new Promise((resolve, reject) => {
       ask(op, room, (error, result) => {
-        if (!error) done?.();
+        if (error) failed?.();
         fn?.(error, result);
         if (error) reject(error);
         else resolve(result);
@@ -93,10 +98,12 @@ export default function rooms(primus, options) {
     return answer;
   };
 
-  /** @typedef {(error: Error | null, result?: any) => void} Callback */
-  primus.join = (/** @type {string} */ room, /** @type {Callback} */ fn) => call("join", String(room), fn, () => joined.add(String(room)));
+  // What the application wants holds at once: a connection that breaks now must come back into the right rooms.
+  primus.join = (/** @type {string} */ room, /** @type {Callback} */ fn) => {
+    joined.add(String(room));
+    return call("join", String(room), fn, () => joined.delete(String(room)));
+  };
   primus.leave = (/** @type {string} */ room, /** @type {Callback} */ fn) => {
-    // At once: a connection that breaks now must not come back into the room.
     joined.delete(String(room));
     return call("leave", String(room), fn);
   };
@@ -109,7 +116,7 @@ export default function rooms(primus, options) {
   /** @param {string} room */
   const rejoin = (room) => {
     ask("join", room, (error) => {
-      if (!error) return;
+      if (!(error instanceof Refusal)) return;
       joined.delete(room);
       primus.emit("error", new Error(`Could not return into the room ${room}: ${error.message}`, { cause: error }));
     });
@@ -119,17 +126,17 @@ export default function rooms(primus, options) {
     const answer = typeof data === "object" && data !== null ? data[key] : undefined;
     if (typeof answer !== "object" || answer === null) return true;
     const request = pending.get(answer.id);
-    if (request) finish(request, answer.error === undefined ? null : new Error(String(answer.error)), answer.rooms);
+    if (request) finish(request, answer.error === undefined ? null : new Refusal(String(answer.error)), answer.rooms);
     return false;
   });
 
   // The moment when messages can be sent, but the queue has not been.
   primus.on("readyStateChange", (/** @type {string} */ state) => {
     if (state !== "open") return;
-    const unanswered = [...pending.values()].filter(({ sent }) => sent);
-    const asked = new Set(unanswered.map(({ message }) => message.op === "join" && message.room));
+    const requests = [...pending.values()];
+    const asked = new Set(requests.map(({ message }) => message.op === "join" && message.room));
     for (const room of joined) if (!asked.has(room)) rejoin(room);
-    for (const request of unanswered) {
+    for (const request of requests.filter(({ sent }) => sent)) {
       expectAnswer(request);
       primus._write({ [key]: request.message });
     }

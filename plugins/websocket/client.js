@@ -2,6 +2,7 @@
  * The WebSocket transport of the client, for browsers and for Node.
  *
  * The constructor is that of the option `WebSocket`, or the global one (browsers, Node from 22), or that of the package `ws`.
+ * In Node, the option `transport` goes to either: `headers` are common to them.
  */
 
 /**
@@ -23,11 +24,24 @@ function constructorFor(options) {
 /**
  * @param {any} Constructor
  * @param {string} url
- * @param {Record<string, any>} transport Options for `ws`, which alone takes a third argument.
+ * @param {Record<string, any>} transport
  * @returns {WebSocket}
  */
 function connect(Constructor, url, transport) {
-  return Constructor.length === 3 ? new Constructor(url, [], transport) : new Constructor(url);
+  // Only `ws` declares three parameters.
+  if (Constructor.length === 3) return new Constructor(url, [], transport);
+  if (Constructor !== globalThis.WebSocket || !isNode()) return new Constructor(url);
+
+  // Node's own takes headers, but leaves out the credentials of a URL.
+  const { username, password } = new URL(url);
+  const credentials = btoa(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`);
+  const authorization = username ? { authorization: `Basic ${credentials}` } : {};
+  return new Constructor(url, { ...transport, headers: { ...authorization, ...transport.headers } });
+}
+
+/** @returns {boolean} */
+function isNode() {
+  return typeof document === "undefined" && Boolean(/** @type {any} */ (globalThis).process?.versions?.node);
 }
 
 /** @type {import("../../host/client/primus.d.ts").TransportPart} */

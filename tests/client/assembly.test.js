@@ -104,6 +104,13 @@ test("a library runs once, as a plain script, before any client", () => {
   assert.equal(page.implicit, "function");
 });
 
+test("in the ES module, a library finds the global object too", async () => {
+  const text = "this.Primus_of_the_library = Primus;";
+  const { Primus } = await import(`data:text/javascript,${encodeURIComponent(assembleModule(core, config, [...parts, { kind: "library", name: "old", text }]))}`);
+  assert.equal(globalThis.Primus_of_the_library, Primus);
+  delete globalThis.Primus_of_the_library;
+});
+
 test("a part whose last line is a comment doesn't swallow what follows", () => {
   const part = { kind: "extension", name: "x", text: "export default function client() {} // end" };
   assert.equal(typeof loadClient({ parts: [...parts, part] }).prototype.ark.x, "function");

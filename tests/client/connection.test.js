@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import test from "node:test";
+import { fileURLToPath } from "node:url";
 
 import { loadClient, next, record } from "./support/client.js";
 import { connect, startServer } from "./support/server.js";
@@ -86,6 +88,21 @@ test("credentials of the URL are sent as basic authorization", async (t) => {
   assert.equal((await connected)[0].headers.authorization, `Basic ${btoa("name:secret")}`);
 });
 
+test("Node's own WebSocket serves as well, with headers and credentials", async (t) => {
+  const { url, primus } = await startServer(t);
+  const connected = next(primus, "connection");
+  const script = fileURLToPath(new URL("support/native.js", import.meta.url));
+  const child = spawn(process.execPath, ["--experimental-websocket", "--no-warnings", script, url.replace("//", "//name:s%3Acret@")], { stdio: "inherit" });
+  const exited = once(child, "exit");
+  const [spark] = await connected;
+  assert.deepEqual([spark.headers["x-token"], spark.headers.authorization], ["abc", `Basic ${btoa("name:s:cret")}`]);
+  assert.deepEqual(await once(spark, "data").then(([data]) => data), true);
+  spark.write({ text: "ü" });
+  assert.deepEqual(await once(spark, "data").then(([data]) => data), { text: "ü" });
+  spark.end();
+  assert.deepEqual(await exited, [0, null]);
+});
+
 test("pings are answered, as often as the server asks", async (t) => {
   const { url, primus } = await startServer(t, { pingInterval: 10 });
   const connected = next(primus, "connection");
@@ -148,6 +165,22 @@ test("what is written while the server restarts arrives afterwards, in order", a
   client.write("four");
   assert.equal((await next(client, "data"))[0], "all");
   assert.deepEqual(received, ["one", { two: 2 }, ["three"], "four"]);
+});
+
+test("what is written to a socket that is closing is not lost", async (t) => {
+  const { url } = await startEcho(t);
+  const client = connect(t, Primus, url, soon);
+  await next(client, "open");
+  client.socket.close();
+  client.write("late");
+  assert.equal((await next(client, "data"))[0], "late");
+});
+
+test("U+2028 and U+2029 are escaped on the wire, as Primus does it", async (t) => {
+  const { url, primus } = await startServer(t);
+  const raw = new Promise((resolve) => primus.on("connection", (spark) => spark.on("data", (data, text) => resolve(String(text)))));
+  connect(t, Primus, url).write("a\u2028b\u2029c\u2028");
+  assert.equal(await raw, '"a\\u2028b\\u2029c\\u2028"');
 });
 
 test("a refused client that knows of authorization ends, and doesn't knock again", async (t) => {

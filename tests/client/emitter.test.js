@@ -62,7 +62,10 @@ test("packets are those of primus-emitter", (t) => {
   open();
   client.send("news", 1);
   client.send("ask", () => {});
-  client.on("asked", (reply) => reply(1, 2));
+  client.on("asked", (reply) => {
+    reply(1, 2);
+    reply("again");
+  });
   receive({ type: 0, data: ["asked"], id: 9 });
   assert.deepEqual(transport.last.sent, [{ type: 0, data: ["news", 1] }, { type: 0, data: ["ask"], id: 1 }, { id: 9, type: 1, data: [1, 2] }]);
 });
@@ -126,6 +129,14 @@ test("a connection that breaks rejects what it owed; what was queued waits for t
   receive({ id: 2, type: 1, data: ["answer"] });
   await owed;
   assert.equal(await queued, "answer");
+});
+
+test("a request that was queued, then sent, is owed by the connection that it went out on", async (t) => {
+  const { client, transport, open } = scriptedClient(t, { extensions: [emitter] });
+  const owed = assert.rejects(client.request("ask"), /closed before/);
+  open();
+  transport.last.events.close();
+  await owed;
 });
 
 test("a late reply doesn't go to another connection", (t) => {

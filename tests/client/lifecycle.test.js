@@ -74,6 +74,14 @@ test("a first connection that fails is an error, then retried", (t) => {
   assert.deepEqual(events.slice(3), ["readyStateChange opening", "reconnected", "readyStateChange open", "open"]);
 });
 
+test("a first connection that closes without an error has failed as well", (t) => {
+  const { client, transport, tick } = scriptedClient(t);
+  tick(0);
+  const events = record(client, allEvents, stateOnly);
+  transport.last.events.close();
+  assert.deepEqual(events, ["readyStateChange end", "reconnect scheduled"]);
+});
+
 test("errors are optional to hear, and are always errors", (t) => {
   const { client, transport, tick } = scriptedClient(t, { options: { strategy: false } });
   tick(0);
@@ -98,6 +106,39 @@ test("an end within an `error` listener is the end", (t) => {
   transport.last.events.close();
   tick(1_000_000);
   assert.deepEqual(events, ["end"]);
+});
+
+test("an end within a `timeout` listener is the end", (t) => {
+  const { client, tick } = scriptedClient(t, { options: { timeout: 4000 } });
+  tick(0);
+  client.on("timeout", () => client.end());
+  const events = record(client, ["end", "reconnect scheduled"]);
+  tick(4000);
+  assert.deepEqual(events, ["end"]);
+});
+
+test("a connection opened within a `close` listener is the one that counts", (t) => {
+  const { client, transport, tick, open } = scriptedClient(t);
+  open();
+  client.once("close", () => client.open());
+  const events = record(client, ["reconnect scheduled"]);
+  transport.last.events.close();
+  transport.last.events.open();
+  tick(10_000);
+  assert.equal(client.readyState, 3);
+  assert.equal(transport.connections.length, 2);
+  assert.deepEqual(events, []);
+});
+
+test("the close of an old connection is not the close of the new one", (t) => {
+  const { client, transport, open } = scriptedClient(t);
+  open();
+  client.end();
+  client.open();
+  transport.last.events.open();
+  transport.connections[0].events.close();
+  assert.equal(client.readyState, 3);
+  assert.deepEqual(transport.connections.map(({ closed }) => closed), [true, false]);
 });
 
 test("an error of an open connection leaves it open", (t) => {

@@ -118,13 +118,15 @@ test("an attempt that takes too long is given up for the next", (t) => {
 });
 
 test("an attempt that breaks without an error, then hangs on its deadline, doesn't stall the recovery", (t) => {
-  const { transport, tick, open } = scriptedClient(t, { options: { reconnect: { min: 5000, "reconnect timeout": 3000 } } });
+  const { client, transport, tick, open } = scriptedClient(t, { options: { reconnect: { min: 5000, "reconnect timeout": 3000 } } });
   open();
+  const events = record(client, ["reconnect timeout", "reconnect scheduled"], (event, { attempt }) => attempt);
   transport.last.events.close();
   tick(5000);
   transport.last.events.close();
   tick(10_000);
   assert.equal(transport.connections.length, 3);
+  assert.deepEqual(events, ["reconnect scheduled 1", "reconnect scheduled 2"]);
 });
 
 for (const [when, wait] of [["while it waits", 100], ["while it connects", 600]]) {
@@ -141,6 +143,18 @@ for (const [when, wait] of [["while it waits", 100], ["while it connects", 600]]
     assert.equal(transport.connections.length, length);
   });
 }
+
+test("an end within a `reconnected` listener is the end", (t) => {
+  const { client, transport, tick, open } = scriptedClient(t);
+  open();
+  transport.last.events.close();
+  tick(500);
+  client.on("reconnected", () => client.end());
+  const events = record(client, ["open", "close", "end"]);
+  transport.last.events.open();
+  assert.deepEqual(events, ["close", "end"]);
+  assert.equal(client.readyState, 2);
+});
 
 test("an end within a `close` listener is the end", (t) => {
   const { client, transport, tick, open } = scriptedClient(t);

@@ -81,11 +81,39 @@ test("after a reconnect the client is back in its rooms, before queued messages 
   assert.deepEqual(scripted.asked, [{ op: "join", room: "a", id: 5 }, { op: "join", room: "c", id: 6 }, "queued"]);
 });
 
-test("a request that a broken connection left open is asked again", async (t) => {
+test("who left all rooms doesn't return into any", (t) => {
   const scripted = roomsClient(t);
   const { client, transport, open, answer, reconnect } = scripted;
   open();
+  client.join("r", () => {});
+  client.leaveAll(() => {});
+  answer({ id: 1, ok: true });
+  answer({ id: 2, ok: true });
+  transport.last.events.close();
+  reconnect();
+  assert.deepEqual(scripted.asked, []);
+});
+
+test("a return that was not answered is asked once more, not twice", (t) => {
+  const scripted = roomsClient(t);
+  const { client, transport, open, answer, reconnect } = scripted;
+  open();
+  client.join("r", () => {});
+  answer({ id: 1, ok: true });
+  for (let loss = 0; loss < 2; loss += 1) {
+    transport.last.events.close();
+    reconnect();
+  }
+  assert.deepEqual(scripted.asked, [{ op: "join", room: "r", id: 2 }]);
+});
+
+test("a request that a broken connection left open is asked again", async (t) => {
+  const scripted = roomsClient(t);
+  const { client, transport, tick, open, answer, reconnect } = scripted;
+  open();
   const joined = client.join("r");
+  transport.last.events.close();
+  tick(20_000);
   transport.last.events.close();
   reconnect();
   assert.deepEqual(scripted.asked, [{ op: "join", room: "r", id: 1 }]);
@@ -120,6 +148,22 @@ test("a refused return into a room is an error, and is not tried again", (t) => 
   transport.last.events.close();
   reconnect();
   assert.deepEqual(scripted.asked, []);
+});
+
+test("a return that the loss of the network cut off is made up for", (t) => {
+  const scripted = roomsClient(t);
+  const { client, transport, open, answer, reconnect } = scripted;
+  open();
+  client.join("r", () => {});
+  answer({ id: 1, ok: true });
+  transport.last.events.close();
+  reconnect();
+  const events = record(client, ["error"]);
+  client.end();
+  client.open();
+  transport.last.events.open();
+  assert.deepEqual(scripted.asked, [{ op: "join", room: "r", id: 3 }]);
+  assert.deepEqual(events, []);
 });
 
 test("a server that doesn't answer in time rejects the request; time without a connection doesn't count", async (t) => {

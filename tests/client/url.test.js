@@ -36,6 +36,13 @@ test("an address that is no URL is refused", () => {
   assert.throws(() => new Primus("http://", { manual: true }), TypeError);
 });
 
+test("no two URLs are the same, not even those of one instant", (t) => {
+  t.mock.method(Date, "now", () => 1_700_000_000_000);
+  const Primus = loadClient();
+  const client = new Primus("http://server.test", { manual: true });
+  assert.notEqual(client.uri({ query: true }), client.uri({ query: true }));
+});
+
 test("`uri` gives the parts when it is asked for them", () => {
   const Primus = loadClient();
   const client = new Primus("https://server.test?a=1", { manual: true });
