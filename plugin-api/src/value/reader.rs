@@ -9,6 +9,10 @@ use minicbor::decode;
 
 use super::{DATE_TAG, DEPTH_LIMIT, Date, DecodeError, DecodeErrorKind};
 
+/// Numbers and lengths up to here are in the head itself (RFC 8949, section 3). Most keys and many numbers are: they are read without
+/// the codec, whose results with its errors are wide.
+const SHORT: u8 = 0x17;
+
 /// What kind of piece comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
@@ -57,7 +61,7 @@ impl<'de> Reader<'de> {
     }
 
     pub(super) fn peek(&self) -> Result<Next, DecodeError> {
-        let Some(&head) = self.decoder.input().get(self.offset()) else {
+        let Some(head) = self.head() else {
             return Err(self.error(DecodeErrorKind::Truncated));
         };
         Ok(match head {
@@ -87,8 +91,13 @@ impl<'de> Reader<'de> {
         self.decoder.bool().map_err(|error| codec_error(error, offset))
     }
 
+    #[inline]
     pub(super) fn unsigned(&mut self) -> Result<u64, DecodeError> {
         let offset = self.offset();
+        if let Some(number @ 0..=SHORT) = self.head() {
+            self.decoder.set_position(offset + 1);
+            return Ok(number.into());
+        }
         self.decoder.u64().map_err(|error| codec_error(error, offset))
     }
 
@@ -108,7 +117,23 @@ impl<'de> Reader<'de> {
     }
 
     /// A text; borrowed unless it comes in chunks.
+    #[inline]
     pub(super) fn text(&mut self) -> Result<Cow<'de, str>, DecodeError> {
+        const TEXT: u8 = 0x60;
+        const LONGEST: u8 = TEXT + SHORT;
+        if let Some(head @ TEXT..=LONGEST) = self.head() {
+            let start = self.offset() + 1;
+            let end = start + usize::from(head - TEXT);
+            if let Some(text) = self.decoder.input().get(start..end).and_then(|bytes| std::str::from_utf8(bytes).ok()) {
+                self.decoder.set_position(end);
+                return Ok(Cow::Borrowed(text));
+            }
+        }
+        self.any_text()
+    }
+
+    /// A text of any length, or what is wrong with it.
+    fn any_text(&mut self) -> Result<Cow<'de, str>, DecodeError> {
         let offset = self.offset();
         let map = |error| codec_error(error, offset);
         if self.is_chunked() {
@@ -201,7 +226,12 @@ impl<'de> Reader<'de> {
     }
 
     fn is_chunked(&self) -> bool {
-        matches!(self.decoder.input().get(self.offset()), Some(0x5f | 0x7f))
+        matches!(self.head(), Some(0x5f | 0x7f))
+    }
+
+    #[inline]
+    fn head(&self) -> Option<u8> {
+        self.decoder.input().get(self.offset()).copied()
     }
 
     fn error(&self, kind: DecodeErrorKind) -> DecodeError {
