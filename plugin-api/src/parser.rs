@@ -7,14 +7,14 @@ pub trait Parser: Send + Sync + 'static {
     /// The parser's name: what `/primus/spec` and the client call it.
     fn name(&self) -> &str;
 
-    /// Decodes one message and appends its value, encoded as [`crate::value`] says, to `value`. [any]
+    /// Decodes one message and appends its value, encoded as [`crate::value`] says, to `value`. `[any]`
     ///
     /// # Errors
     ///
     /// The bytes are not of this format, or pass a limit. The connection stays open.
     fn decode(&self, kind: Kind, wire: &[u8], value: &mut Vec<u8>) -> Result<(), ParseError>;
 
-    /// Encodes one value, given as [`crate::value`] says, and appends it to `wire`. `Ok(None)`: such a value is not sent. [any]
+    /// Encodes one value, given as [`crate::value`] says, and appends it to `wire`. `Ok(None)`: such a value is not sent. `[any]`
     ///
     /// # Errors
     ///
@@ -22,7 +22,7 @@ pub trait Parser: Send + Sync + 'static {
     fn encode(&self, value: &[u8], wire: &mut Vec<u8>) -> Result<Option<Kind>, ParseError>;
 
     /// The string that a message is, or `None` where it is anything else. Asked for messages whose first byte is in
-    /// [`Parser::string_lead`], to find the `primus::` control messages. [any]
+    /// [`Parser::string_lead`], to find the `primus::` control messages. `[any]`
     fn decode_string(&self, kind: Kind, wire: &[u8]) -> Option<String>;
 
     /// The first bytes that an encoded string may have. The fewer, the fewer messages are looked at twice.

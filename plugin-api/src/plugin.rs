@@ -215,7 +215,7 @@ impl Registrar<'_> {
         self.raw.parser(parser);
     }
 
-    /// A hook on messages from clients. [shard]
+    /// A hook on messages from clients. `[shard]`
     pub fn incoming<F>(&mut self, priority: Priority, hook: F)
     where
         F: Fn(Spark<'_>, &mut Message<'_>) -> Flow + Send + Sync + 'static,
@@ -223,7 +223,7 @@ impl Registrar<'_> {
         self.raw.incoming(self.host, priority.0, hook);
     }
 
-    /// The application's hook on messages: [`Registrar::incoming`] with [`Priority::APPLICATION`]; it consumes them. [shard]
+    /// The application's hook on messages: [`Registrar::incoming`] with [`Priority::APPLICATION`]; it consumes them. `[shard]`
     pub fn message<F>(&mut self, hook: F)
     where
         F: Fn(Spark<'_>, &mut Message<'_>) + Send + Sync + 'static,
@@ -234,7 +234,7 @@ impl Registrar<'_> {
         });
     }
 
-    /// A hook on messages to clients; [`Flow::Defer`] is not allowed here and counts as [`Flow::Next`]. [shard]
+    /// A hook on messages to clients; [`Flow::Defer`] is not allowed here and counts as [`Flow::Next`]. `[shard]`
     pub fn outgoing<F>(&mut self, priority: Priority, hook: F)
     where
         F: Fn(Spark<'_>, &mut Message<'_>) -> Flow + Send + Sync + 'static,
@@ -243,7 +243,7 @@ impl Registrar<'_> {
     }
 
     /// A hook on new sparks, before their first message. It must not block; what waits belongs to
-    /// [`Registrar::connection_async`]. [shard]
+    /// [`Registrar::connection_async`]. `[shard]`
     pub fn connection<F>(&mut self, priority: Priority, hook: F)
     where
         F: Fn(Spark<'_>) -> Result<(), Refusal> + Send + Sync + 'static,
@@ -260,7 +260,7 @@ impl Registrar<'_> {
         self.raw.connection_async(self.host, priority.0, hook);
     }
 
-    /// A hook on sparks that ended, after their last message. [shard]
+    /// A hook on sparks that ended, after their last message. `[shard]`
     pub fn disconnection<F>(&mut self, priority: Priority, hook: F)
     where
         F: Fn(Spark<'_>, &DisconnectReason) + Send + Sync + 'static,
@@ -277,7 +277,7 @@ impl Registrar<'_> {
         self.raw.authorizer(self.host, priority.0, authorizer);
     }
 
-    /// Sees every HTTP request first, and may answer it. [shard]
+    /// Sees every HTTP request first, and may answer it. `[shard]`
     pub fn middleware<F>(&mut self, priority: Priority, middleware: F)
     where
         F: Fn(&Request<'_>) -> Option<Response> + Send + Sync + 'static,

@@ -22,16 +22,16 @@ pub trait Transport: Send + Sync + 'static {
     /// The transport's name: what `/primus/spec` and the client call it.
     fn name(&self) -> &str;
 
-    /// Decides by the request alone whether it is this transport's, and what it is. [shard]
+    /// Decides by the request alone whether it is this transport's, and what it is. `[shard]`
     fn route(&self, request: &Request<'_>) -> Route;
 
-    /// Opens a session for a request that was routed to [`Route::Open`]; [`Session::request`] follows at once. [shard]
+    /// Opens a session for a request that was routed to [`Route::Open`]; [`Session::request`] follows at once. `[shard]`
     fn open(&self, request: &Request<'_>) -> Self::Session;
 
-    /// Appends the frame of one message as every session of `class` sends it: it is shared by all recipients. [shard]
+    /// Appends the frame of one message as every session of `class` sends it: it is shared by all recipients. `[shard]`
     fn frame(&self, class: FrameClass, kind: Kind, payload: &[u8], out: &mut Out<'_>);
 
-    /// Reopens a session from what [`Session::save`] gave, in another process. `None` where it can't be. [shard]
+    /// Reopens a session from what [`Session::save`] gave, in another process. `None` where it can't be. `[shard]`
     fn restore(&self, state: &[u8]) -> Option<Self::Session> {
         let _ = state;
         None
@@ -56,27 +56,27 @@ pub enum Route {
 /// One client's protocol state inside a transport. It outlives single HTTP exchanges.
 pub trait Session: Send + 'static {
     /// An HTTP exchange of this session: the first one right after `open`. It stays open until it is answered by
-    /// [`Events::respond`] (or its open body ends), or becomes the stream carrier by [`Events::upgrade`]. [shard]
+    /// [`Events::respond`] (or its open body ends), or becomes the stream carrier by [`Events::upgrade`]. `[shard]`
     fn request(&mut self, exchange: ExchangeId, request: &Request<'_>, events: &mut Events<'_>);
 
     /// Bytes of the stream carrier. All of them are consumed: an incomplete frame is kept by the session. They may be worked
-    /// on in place. [shard]
+    /// on in place. `[shard]`
     fn receive(&mut self, input: &mut [u8], events: &mut Events<'_>);
 
-    /// One message to the client. [shard]
+    /// One message to the client. `[shard]`
     fn send(&mut self, kind: Kind, payload: &[u8], events: &mut Events<'_>);
 
-    /// A timer that this session set has come. [shard]
+    /// A timer that this session set has come. `[shard]`
     fn timeout(&mut self, timer: TimerId, events: &mut Events<'_>);
 
     /// The host closes the session: write what the protocol says, then [`Events::close`], at once or after the peer's answer.
-    /// The host ends a session that takes too long. [shard]
+    /// The host ends a session that takes too long. `[shard]`
     fn close(&mut self, close: &Close, events: &mut Events<'_>);
 
-    /// A carrier is gone: the peer closed it, or it broke. [shard]
+    /// A carrier is gone: the peer closed it, or it broke. `[shard]`
     fn disconnected(&mut self, carrier: Carrier, events: &mut Events<'_>);
 
-    /// The state for another process to go on with. `None` where it can't be saved. [shard]
+    /// The state for another process to go on with. `None` where it can't be saved. `[shard]`
     fn save(&self) -> Option<Vec<u8>> {
         None
     }

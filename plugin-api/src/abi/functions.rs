@@ -11,7 +11,7 @@ use super::types::{Opaque, RawHeader, RawPayload};
 use crate::message::{Kind, Payload};
 use crate::spark::SparkId;
 
-/// The functions of a host for one plugin. Implemented by the real host and by [`crate::testing`]. All [any], none blocks.
+/// The functions of a host for one plugin. Implemented by the real host and by [`crate::testing`]. All `[any]`, none blocks.
 ///
 /// A panic in one of them aborts the process, since it can't cross the boundary: they must not panic.
 pub trait HostFunctions: Send + Sync + 'static {

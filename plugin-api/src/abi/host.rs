@@ -83,6 +83,13 @@ impl Owner {
         let status = enter(call);
         if status == status::PANICKED { Err(self.fault()) } else { Ok(status) }
     }
+
+    /// Frees an object of the plugin. Its panic has nobody to go to but the log.
+    fn free(&self, free: impl FnOnce() -> u32) {
+        if let Err(fault) = self.call(free) {
+            tracing::error!(report = fault.report, "a plugin panicked while it freed an object");
+        }
+    }
 }
 
 /// A loaded and checked root module.
@@ -100,9 +107,13 @@ impl Module {
     ///
     /// # Errors
     ///
-    /// The plugin's answer is no manifest.
+    /// The plugin's answer is no manifest, or it panicked.
     pub fn manifest(&self) -> Result<Manifest, serde_json::Error> {
-        serde_json::from_str(&enter(|| (self.owner.module.manifest())()))
+        let manifest = enter(|| (self.owner.module.manifest())());
+        if manifest.is_empty() {
+            return Err(serde::de::Error::custom(self.owner.fault()));
+        }
+        serde_json::from_str(&manifest)
     }
 
     /// What `declare` registers, as a plugin of this module would.
@@ -110,7 +121,7 @@ impl Module {
         collect(&self.owner, declare).1
     }
 
-    /// Starts an instance. `config` is JSON text. [control]
+    /// Starts an instance. `config` is JSON text. `[control]`
     ///
     /// # Errors
     ///
@@ -155,7 +166,7 @@ unsafe impl Send for Instance {}
 unsafe impl Sync for Instance {}
 
 impl Instance {
-    /// What the plugin brings. [control], once.
+    /// What the plugin brings. `[control]`, once.
     ///
     /// # Errors
     ///
@@ -166,7 +177,7 @@ impl Instance {
         Ok(registrations)
     }
 
-    /// Hands over a changed configuration (JSON text). `false`: a new generation is wanted. [control]
+    /// Hands over a changed configuration (JSON text). `false`: a new generation is wanted. `[control]`
     ///
     /// # Errors
     ///
@@ -182,7 +193,7 @@ impl Instance {
         }
     }
 
-    /// The state for the next generation. [control]
+    /// The state for the next generation. `[control]`
     ///
     /// # Errors
     ///
@@ -193,7 +204,7 @@ impl Instance {
         Ok((status == status::OK).then(|| state.into_vec()))
     }
 
-    /// Hands over the former generation's state. [control]
+    /// Hands over the former generation's state. `[control]`
     ///
     /// # Errors
     ///
@@ -207,7 +218,7 @@ impl Instance {
         }
     }
 
-    /// A timer of the plugin has come. [control]
+    /// A timer of the plugin has come. `[control]`
     ///
     /// # Errors
     ///
@@ -216,7 +227,7 @@ impl Instance {
         self.owner.call(|| (self.table.timer())(self.object, timer)).map(drop)
     }
 
-    /// Ends the plugin's work. [control], once, before the drop.
+    /// Ends the plugin's work. `[control]`, once, before the drop.
     ///
     /// # Errors
     ///
@@ -228,7 +239,7 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        enter(|| (self.table.free())(self.object));
+        self.owner.free(|| (self.table.free())(self.object));
     }
 }
 
@@ -413,7 +424,7 @@ impl Closure {
 
 impl Drop for Closure {
     fn drop(&mut self) {
-        enter(|| (self.raw.free)(self.raw.object));
+        self.owner.free(|| (self.raw.free)(self.raw.object));
     }
 }
 
@@ -455,7 +466,7 @@ pub struct ConnectionHook {
 }
 
 impl ConnectionHook {
-    /// [shard]
+    /// `[shard]`
     ///
     /// # Errors
     ///
@@ -474,7 +485,7 @@ pub struct DisconnectionHook {
 }
 
 impl DisconnectionHook {
-    /// [shard]
+    /// `[shard]`
     ///
     /// # Errors
     ///
@@ -494,7 +505,7 @@ pub struct RequestHook {
 }
 
 impl RequestHook {
-    /// [shard]
+    /// `[shard]`
     ///
     /// # Errors
     ///
@@ -513,7 +524,7 @@ pub struct Middleware {
 }
 
 impl Middleware {
-    /// The response that ends the request, if any. [shard]
+    /// The response that ends the request, if any. `[shard]`
     ///
     /// # Errors
     ///
@@ -535,7 +546,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Status and encoded reply. [any]
+    /// Status and encoded reply. `[any]`
     ///
     /// # Errors
     ///
@@ -571,7 +582,7 @@ impl TransportHandle {
         &self.name
     }
 
-    /// Whose the request is. [shard]
+    /// Whose the request is. `[shard]`
     ///
     /// # Errors
     ///
@@ -588,7 +599,7 @@ impl TransportHandle {
         })
     }
 
-    /// Opens a session. [shard]
+    /// Opens a session. `[shard]`
     ///
     /// # Errors
     ///
@@ -599,7 +610,7 @@ impl TransportHandle {
         self.session(status, raw)
     }
 
-    /// Reopens a session from its saved state. [shard]
+    /// Reopens a session from its saved state. `[shard]`
     ///
     /// # Errors
     ///
@@ -618,7 +629,7 @@ impl TransportHandle {
         }
     }
 
-    /// Appends a frame that all sessions of a class share. [shard]
+    /// Appends a frame that all sessions of a class share. `[shard]`
     ///
     /// # Errors
     ///
@@ -632,7 +643,7 @@ impl TransportHandle {
 
 impl Drop for TransportHandle {
     fn drop(&mut self) {
-        enter(|| (self.table.free())(self.object));
+        self.owner.free(|| (self.table.free())(self.object));
     }
 }
 
@@ -732,7 +743,7 @@ impl SessionHandle {
 
 impl Drop for SessionHandle {
     fn drop(&mut self) {
-        enter(|| (self.table.free())(self.object));
+        self.transport.owner.free(|| (self.table.free())(self.object));
     }
 }
 
@@ -784,7 +795,7 @@ impl ParserHandle {
         self.lead.contains(first)
     }
 
-    /// Wire bytes to an encoded value. [any]
+    /// Wire bytes to an encoded value. `[any]`
     ///
     /// # Errors
     ///
@@ -799,7 +810,7 @@ impl ParserHandle {
         }
     }
 
-    /// An encoded value to wire bytes; `None`: such a value is not sent. [any]
+    /// An encoded value to wire bytes; `None`: such a value is not sent. `[any]`
     ///
     /// # Errors
     ///
@@ -815,7 +826,7 @@ impl ParserHandle {
         }
     }
 
-    /// The string that a message is. [any]
+    /// The string that a message is. `[any]`
     ///
     /// # Errors
     ///
@@ -830,7 +841,7 @@ impl ParserHandle {
 
 impl Drop for ParserHandle {
     fn drop(&mut self) {
-        enter(|| (self.table.free())(self.object));
+        self.owner.free(|| (self.table.free())(self.object));
     }
 }
 
@@ -880,7 +891,7 @@ impl<'a> HookMessage<'a> {
         message
     }
 
-    /// Leads it through one hook. [shard]
+    /// Leads it through one hook. `[shard]`
     ///
     /// # Errors
     ///

@@ -170,7 +170,7 @@ impl Emitter {
 /// Handles an event of clients. The handler's value is the acknowledgement, if the client wants one: see [`Emitter`] for what
 /// arguments are. Its error, and arguments of another type than the handler's, are an acknowledgement with that error.
 ///
-/// An event belongs to one plugin: the host refuses a second one that handles it. [shard]
+/// An event belongs to one plugin: the host refuses a second one that handles it. `[shard]`
 pub fn on<A, R, F>(registrar: &mut Registrar<'_>, event: &str, handler: F)
 where
     A: DeserializeOwned,
@@ -184,7 +184,7 @@ where
     });
 }
 
-/// Handles an event of clients, and acknowledges it by the [`Reply`], now or later, on any thread. [shard]
+/// Handles an event of clients, and acknowledges it by the [`Reply`], now or later, on any thread. `[shard]`
 pub fn on_later<A, F>(registrar: &mut Registrar<'_>, event: &str, handler: F)
 where
     A: DeserializeOwned,

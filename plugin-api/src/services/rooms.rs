@@ -39,7 +39,7 @@ crate::service! {
     /// Decides which rooms clients may join by themselves (`primus.join`). Offered by an application, asked by the plugin `rooms`;
     /// what plugins do by [`Rooms`] is not asked.
     pub trait RoomsGuard as RoomsGuardClient = "rooms.guard" {
-        /// Consents, or refuses with a text for the client. [shard]
+        /// Consents, or refuses with a text for the client. `[shard]`
         fn join(&self, spark: SparkId, room: &str) -> ();
     }
 }

@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use super::boundary::{host_of, registered};
 use super::client::Client;
-use super::json::PlainJson;
 use super::log::Log;
 use super::parser::ParserHarness;
+use super::plain_json::PlainJson;
 use super::plugged::{Logging, Plugged, PluginHost};
 use super::transport::TransportHarness;
 use super::world::World;
@@ -123,6 +123,9 @@ impl Bench {
     }
 
     /// Begins with something that stands in for a plugin, see [`Setup::and_standing_in`].
+    ///
+    /// This is how a plugin is tested that uses the services of another crate's: two exported plugins can't be linked into one
+    /// test, since both define the symbol that a host looks for. (What a test itself exports has none.)
     ///
     /// ```
     /// # use plugin_api::prelude::*;

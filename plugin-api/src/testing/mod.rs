@@ -60,9 +60,9 @@
 mod bench;
 mod boundary;
 mod client;
-mod json;
 mod log;
 mod parser;
+mod plain_json;
 mod plugged;
 mod requests;
 mod transport;

@@ -118,7 +118,11 @@ impl World {
 
     /// Puts other plugins in place, between two messages.
     pub(super) fn set_plugins(&self, plugins: Vec<Arc<Plugged>>) {
-        *self.plugins.write().unwrap_or_else(PoisonError::into_inner) = plugins;
+        let mut live = self.plugins.write().unwrap_or_else(PoisonError::into_inner);
+        let former = std::mem::replace(&mut *live, plugins);
+        drop(live);
+        // What the closures of a plugin have captured may call the host when it is dropped.
+        drop(former);
     }
 
     // ---- turns ------------------------------------------------------------------------------------------------------------
