@@ -1,7 +1,7 @@
 //! The WebSocket transport (RFC 6455, RFC 7692) as a sans-IO state machine.
 //!
-//! It speaks the wire of Primus' transformers `websockets`, `faye` and `uws`. Start reading at [`session`]: the way of a
-//! message from bytes to events. A handshake begins in [`handshake`].
+//! It speaks the wire of Primus' transformers `websockets`, `faye` and `uws`. Start reading at `session`: the way of a
+//! message from bytes to events. A handshake begins in `handshake`.
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
@@ -10,28 +10,29 @@ use plugin_api::{
     ClientPart, FrameClass, Host, Kind, Out, Plugin, Priority, Registrar, Request, Route, StartError, Transport, export_plugin,
 };
 
-pub mod close;
+mod close;
 pub mod config;
-pub mod deflate;
-pub mod endpoint;
-pub mod error;
-pub mod extension;
-pub mod frame;
-pub mod handshake;
+mod deflate;
+mod endpoint;
+mod error;
+mod extension;
+mod frame;
+mod handshake;
 mod incomplete;
-pub mod mask;
-pub mod message;
-pub mod origin;
-pub mod session;
-pub mod utf8;
+mod mask;
+mod message;
+mod origin;
+mod session;
+mod utf8;
 
 use config::{Config, Settings};
 use endpoint::Endpoint;
-use session::{Purpose, WebSocket};
+use session::Purpose;
+pub use session::WebSocket;
 
 /// The plugin.
 pub struct WebSocketPlugin {
-    endpoint: Arc<Endpoint>,
+    transport: WebSocketTransport,
 }
 
 impl Plugin for WebSocketPlugin {
@@ -40,27 +41,30 @@ impl Plugin for WebSocketPlugin {
     type Config = Config;
 
     fn start(config: Config, _: Host) -> Result<Self, StartError> {
-        let endpoint = Arc::new(Endpoint::new(Settings::new(config)?));
-        Ok(Self { endpoint })
+        Ok(Self { transport: WebSocketTransport::new(config)? })
     }
 
     fn register(self: &Arc<Self>, registrar: &mut Registrar<'_>) {
-        registrar.transport(Priority::PROTOCOL, WebSocketTransport::new(Arc::clone(&self.endpoint)));
+        registrar.transport(Priority::PROTOCOL, self.transport.clone());
         registrar.client_part(ClientPart::Transport, Self::NAME, include_str!("../client.js"));
     }
 }
 
 export_plugin!(WebSocketPlugin);
 
-/// The transport.
+/// The transport. Clones are the same one.
+#[derive(Clone)]
 pub struct WebSocketTransport {
     endpoint: Arc<Endpoint>,
 }
 
 impl WebSocketTransport {
-    /// Of an endpoint.
-    pub fn new(endpoint: Arc<Endpoint>) -> Self {
-        Self { endpoint }
+    /// With a configuration.
+    ///
+    /// # Errors
+    /// The first setting that makes no sense.
+    pub fn new(config: Config) -> Result<Self, StartError> {
+        Ok(Self { endpoint: Arc::new(Endpoint::new(Settings::new(config)?)) })
     }
 
     /// What happens at the request's path: `None` if it is not one of ours.

@@ -3,12 +3,11 @@
 mod support;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
-use plugin_api::{FrameClass, Kind, Out};
+use plugin_api::Kind;
 use proptest::prelude::*;
 use support::Event::{Alive, Binary, Text};
-use support::{Event, Frame, Sent, Server, assert_fails, binary, continuation, ping, text};
+use support::{ECHO, Event, Frame, MESSAGES, Sent, Server, assert_fails, binary, continuation, ping, text};
 use websocket::config::{CompressionConfig, Config};
-use websocket::session::Purpose;
 
 const OFFER: &str = "permessage-deflate; client_max_window_bits";
 
@@ -129,14 +128,14 @@ fn a_compressed_text_is_checked_as_it_comes() {
 fn a_message_that_inflates_over_the_limit_closes_with_1009() {
     let limited = || {
         let config = Config { max_message_bytes: 100_000, compression: Some(eager()), ..Config::default() };
-        Server::of(config, Purpose::Messages, Some(OFFER))
+        Server::at(MESSAGES, config, Some(OFFER))
     };
     let whole = Peer::new(15, 15).deflate(&[0; 100_000]);
     assert_eq!(limited().receive_all([binary(&whole).deflated()]), [Binary(vec![0; 100_000])]);
     let more = Peer::new(15, 15).deflate(&[0; 100_001]);
     assert_fails(&limited().receive_all([binary(&more).deflated()]), 1009);
     // A bomb is left when it passes the limit, not at its end.
-    let bomb = Peer::new(15, 15).deflate(&vec![0; 50_000_000]);
+    let bomb = Peer::new(15, 15).deflate(&vec![0; 5_000_000]);
     let mut server = limited();
     let mut bytes = binary(&bomb).deflated().bytes();
     bytes.truncate(2_000);
@@ -179,26 +178,33 @@ fn a_kept_context_makes_a_repeated_message_shorter_and_a_reset_one_does_not() {
 #[test]
 fn a_shared_frame_is_what_each_session_of_its_class_would_send() {
     let message = "a broadcast ".repeat(20);
-    let shared = |server: &Server, class: u32| {
-        let mut sink = plugin_api::abi::types::EventSink::new();
-        let class = FrameClass(class.try_into().unwrap());
-        server.endpoint().write_frame(class, Kind::Text, message.as_bytes(), &mut Out::new(&mut sink.out));
-        support::sent(&sink.out).into_iter().map(Event::Sent).collect::<Vec<_>>()
-    };
     let mut plain = Server::open();
-    assert_eq!(shared(&plain, 1), plain.send(Kind::Text, &message));
+    let class = plain.class().unwrap();
+    assert_eq!(plain.shared(class, Kind::Text, &message), plain.send(Kind::Text, &message));
     for bits in [8, 9, 15] {
         let mut server = Server::deflating(CompressionConfig { server_max_window_bits: bits, ..eager() }, OFFER);
         let own = server.send(Kind::Text, &message);
-        assert_eq!(shared(&server, bits.into()), own);
+        assert_eq!(server.shared(server.class().unwrap(), Kind::Text, &message), own);
         assert_eq!(Peer::new(15, bits).inflate(deflated(&own)), message.as_bytes());
     }
 }
 
 #[test]
+fn frames_are_shared_only_by_sessions_whose_messages_stand_alone() {
+    let class = |config, offer| Server::deflating(config, offer).class();
+    let kept = || CompressionConfig { server_no_context_takeover: false, ..eager() };
+    let narrow = || CompressionConfig { server_max_window_bits: 10, ..eager() };
+    assert_eq!(class(kept(), OFFER), None);
+    assert!(class(kept(), "permessage-deflate; server_no_context_takeover").is_some());
+    assert_ne!(class(eager(), OFFER), class(narrow(), OFFER), "another window");
+    assert_ne!(class(eager(), OFFER), Server::open().class(), "without compression");
+    assert_eq!(class(kept(), "x-other"), Server::open().class());
+}
+
+#[test]
 fn an_echo_compresses_as_a_session_does() {
     let config = Config { compression: Some(eager()), ..Config::default() };
-    let mut server = Server::of(config, Purpose::Echo, Some(OFFER));
+    let mut server = Server::at(ECHO, config, Some(OFFER));
     let mut peer = Peer::new(15, 15);
     let message = "echo ".repeat(100);
     let payload = peer.deflate(message.as_bytes());

@@ -23,17 +23,12 @@ fn the_examples_of_the_rfc_are_understood() {
 #[test]
 fn the_examples_of_the_rfc_are_written() {
     let mut server = Server::open();
-    let frame = |server: &mut Server, kind, payload: &[u8]| {
-        let mut out = plugin_api::abi::types::EventSink::new();
-        plugin_api::Session::send(&mut server.session, kind, payload, &mut plugin_api::Events::new(&mut out));
-        out.out.to_vec()
-    };
-    assert_eq!(frame(&mut server, Kind::Text, b"Hello"), b"\x81\x05Hello");
-    assert_eq!(frame(&mut server, Kind::Binary, &[7; 125])[..2], *b"\x82\x7d");
-    assert_eq!(frame(&mut server, Kind::Binary, &[7; 126])[..4], *b"\x82\x7e\x00\x7e");
-    assert_eq!(frame(&mut server, Kind::Binary, &[7; 256])[..4], *b"\x82\x7e\x01\x00");
-    assert_eq!(frame(&mut server, Kind::Binary, &[7; 65535])[..4], *b"\x82\x7e\xff\xff");
-    assert_eq!(frame(&mut server, Kind::Binary, &[7; 65536])[..10], *b"\x82\x7f\0\0\0\0\0\x01\0\0");
+    assert_eq!(server.written(Kind::Text, b"Hello"), b"\x81\x05Hello");
+    assert_eq!(server.written(Kind::Binary, [7; 125])[..2], *b"\x82\x7d");
+    assert_eq!(server.written(Kind::Binary, [7; 126])[..4], *b"\x82\x7e\x00\x7e");
+    assert_eq!(server.written(Kind::Binary, [7; 256])[..4], *b"\x82\x7e\x01\x00");
+    assert_eq!(server.written(Kind::Binary, [7; 65535])[..4], *b"\x82\x7e\xff\xff");
+    assert_eq!(server.written(Kind::Binary, [7; 65536])[..10], *b"\x82\x7f\0\0\0\0\0\x01\0\0");
 }
 
 #[test]
@@ -195,7 +190,7 @@ fn a_length_over_the_limit_is_refused_before_any_payload_comes() {
 
 #[test]
 fn an_echo_session_sends_messages_back_and_tells_nobody() {
-    let mut server = Server::echoing(Config::default());
+    let mut server = Server::at(ECHO, Config::default(), None);
     let bytes =
         [text("one").bytes(), binary([2]).bytes(), ping("3").bytes(), text("fo").open().bytes(), continuation("ur").bytes()];
     assert_eq!(

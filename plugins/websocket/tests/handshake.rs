@@ -2,20 +2,12 @@
 
 mod support;
 
-use std::sync::Arc;
+use plugin_api::testing::Event;
+use plugin_api::{Request, Response, Route};
+use support::{ECHO, handshake, handshake_at, transport};
+use websocket::config::{CompressionConfig, Config};
 
-use plugin_api::abi::types::{EventSink, event};
-use plugin_api::{Events, ExchangeId, Request, Response, Route, Session, Transport};
-use support::handshake;
-use websocket::WebSocketTransport;
-use websocket::config::{CompressionConfig, Config, Settings};
-use websocket::endpoint::Endpoint;
-
-fn transport(config: Config) -> WebSocketTransport {
-    WebSocketTransport::new(Arc::new(Endpoint::new(Settings::new(config).unwrap())))
-}
-
-fn route(request: &Request<'_>) -> Route {
+fn route(request: Request<'static>) -> Route {
     transport(Config::default()).route(request)
 }
 
@@ -28,32 +20,22 @@ fn refusal(route: Route) -> Response {
 }
 
 /// The header fields of the 101.
-fn accepted(config: Config, request: &Request<'_>) -> Vec<(String, String)> {
-    let mut sink = EventSink::new();
-    transport(config).open(request).request(ExchangeId(7), request, &mut Events::new(&mut sink));
-    assert_eq!((sink.events[0].what, sink.events[0].start), (event::UPGRADE, 7));
-    let headers = sink.responses[0].headers.iter();
-    headers.map(|field| (field.name.to_string(), field.value.to_string())).collect()
+fn accepted(config: Config, request: Request<'static>) -> Vec<(String, String)> {
+    match transport(config).open(request).opening() {
+        [Event::Upgrade { headers, .. }, Event::FrameClass(_)] => headers.clone(),
+        other => panic!("this opens no WebSocket: {other:?}"),
+    }
 }
 
 fn field<'h>(headers: &'h [(String, String)], name: &str) -> Option<&'h str> {
     headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
-/// The handshake of the RFC to a path below the pathname.
-fn to(method: &str, path: &str) -> Request<'static> {
-    let handshake = handshake();
-    let headers = handshake.headers();
-    headers.fold(Request::new(method, path), |request, (name, value)| {
-        request.with_header(name, std::str::from_utf8(value).unwrap())
-    })
-}
-
 /// The handshake of the RFC with these values in place of a header field's own.
 fn with(name: &str, values: &[&str]) -> Request<'static> {
     let handshake = handshake();
     let others = handshake.headers().filter(|(own, _)| *own != name);
-    let request = others.fold(Request::new("GET", "/"), |request, (name, value)| {
+    let request = others.fold(Request::new("GET", "/primus"), |request, (name, value)| {
         request.with_header(name, std::str::from_utf8(value).unwrap())
     });
     values.iter().fold(request, |request, value| request.with_header(name, value))
@@ -61,8 +43,8 @@ fn with(name: &str, values: &[&str]) -> Request<'static> {
 
 #[test]
 fn the_handshake_of_the_rfc_is_accepted() {
-    assert_eq!(route(&handshake()), Route::Open);
-    let headers = accepted(Config::default(), &handshake());
+    assert_eq!(route(handshake()), Route::Open);
+    let headers = accepted(Config::default(), handshake());
     let expected =
         [("upgrade", "websocket"), ("connection", "Upgrade"), ("sec-websocket-accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")];
     assert_eq!(headers, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
@@ -70,26 +52,23 @@ fn the_handshake_of_the_rfc_is_accepted() {
 
 #[test]
 fn the_pathname_with_and_without_a_slash_is_ours_and_nothing_else() {
-    assert_eq!(route(&to("GET", "")), Route::Open);
-    assert_eq!(route(&to("GET", "/")), Route::Open);
-    for path in ["/other", "//", "foo", "/echo"] {
-        assert_eq!(route(&to("GET", path)), Route::Pass, "{path}");
+    assert_eq!(route(handshake_at("/primus")), Route::Open);
+    assert_eq!(route(handshake_at("/primus/?_primuscb=Q8D7of-")), Route::Open);
+    for path in ["/primus/other", "/primus//", "/primus/echo/", "/primus/echoes"] {
+        assert_eq!(route(handshake_at(path)), Route::Pass, "{path}");
     }
-    assert_eq!(route(&to("POST", "/")), Route::Pass);
+    assert_eq!(route(Request::new("POST", "/primus")), Route::Pass);
 }
 
 #[test]
-fn the_echo_is_at_its_configured_path() {
-    let echo = || Config { echo_path: Some("/echo".into()), ..Config::default() };
-    assert_eq!(transport(echo()).route(&to("GET", "/echo")), Route::OpenBare);
-    assert_eq!(transport(echo()).route(&to("GET", "/")), Route::Open);
-    assert_eq!(transport(echo()).route(&to("GET", "/echoes")), Route::Pass);
+fn the_echo_is_no_spark() {
+    assert_eq!(route(handshake_at(ECHO)), Route::OpenBare);
 }
 
 #[test]
 fn a_plain_get_is_told_to_upgrade() {
-    for request in [Request::new("GET", "/"), with("upgrade", &[]), with("upgrade", &["h2c"])] {
-        let response = refusal(route(&request));
+    for request in [Request::new("GET", "/primus"), with("upgrade", &[]), with("upgrade", &["h2c"])] {
+        let response = refusal(route(request));
         assert_eq!(response.status, 426);
         assert_eq!(response.body, b"Upgrade Required");
         assert_eq!(field(&response.headers, "upgrade"), Some("websocket"));
@@ -100,7 +79,7 @@ fn a_plain_get_is_told_to_upgrade() {
 #[test]
 fn another_version_is_told_which_one_is_spoken() {
     for version in [&[][..], &["8"], &["13, 8"], &["013"]] {
-        let response = refusal(route(&with("sec-websocket-version", version)));
+        let response = refusal(route(with("sec-websocket-version", version)));
         assert_eq!((response.status, field(&response.headers, "sec-websocket-version")), (426, Some("13")), "{version:?}");
     }
 }
@@ -108,13 +87,13 @@ fn another_version_is_told_which_one_is_spoken() {
 #[test]
 fn header_fields_are_lists_of_tokens_in_any_case() {
     for value in ["WebSocket", "websocket", "h2c, WEBSOCKET", " websocket ,"] {
-        assert_eq!(route(&with("upgrade", &[value])), Route::Open, "{value}");
+        assert_eq!(route(with("upgrade", &[value])), Route::Open, "{value}");
     }
     for values in [&["upgrade"][..], &["keep-alive, Upgrade"], &["Upgrade,keep-alive"], &["keep-alive", "Upgrade"]] {
-        assert_eq!(route(&with("connection", values)), Route::Open, "{values:?}");
+        assert_eq!(route(with("connection", values)), Route::Open, "{values:?}");
     }
     for values in [&[][..], &["keep-alive"], &["upgraded"], &["keep-alive upgrade"]] {
-        assert_eq!(refusal(route(&with("connection", values))).status, 400, "{values:?}");
+        assert_eq!(refusal(route(with("connection", values))).status, 400, "{values:?}");
     }
 }
 
@@ -124,7 +103,7 @@ fn a_key_is_sixteen_bytes_in_base64_and_comes_once() {
     let wrong: [&[&str]; 6] =
         [&[], &[""], &["dGhlIHNhbXBsZSBub25j"], &["dGhlIHNhbXBsZSBub25jZQ"], &["dGhlIHNhbXBsZSBub25jZSE*"], &[good, good]];
     for values in wrong {
-        let response = refusal(route(&with("sec-websocket-key", values)));
+        let response = refusal(route(with("sec-websocket-key", values)));
         assert_eq!(response.status, 400, "{values:?}");
         assert!(String::from_utf8(response.body).unwrap().starts_with(r#"{"error":"Sec-WebSocket-Key"#));
     }
@@ -133,29 +112,28 @@ fn a_key_is_sixteen_bytes_in_base64_and_comes_once() {
 #[test]
 fn a_page_of_another_origin_is_refused() {
     let from = |origin: &str| handshake().with_header("origin", origin);
-    assert_eq!(route(&from("http://localhost")), Route::Open);
-    let response = refusal(route(&from("http://evil.example")));
+    assert_eq!(route(from("http://localhost")), Route::Open);
+    let response = refusal(route(from("http://evil.example")));
     assert_eq!((response.status, response.body.as_slice()), (403, &br#"{"error":"this origin may not connect"}"#[..]));
     let open =
         |origins: &[&str]| Config { origins: origins.iter().map(|&rule| rule.to_owned()).collect(), ..Config::default() };
-    assert_eq!(transport(open(&["*"])).route(&from("http://evil.example")), Route::Open);
-    assert_eq!(transport(open(&["https://app.example"])).route(&from("https://app.example")), Route::Open);
-    assert_eq!(refusal(transport(open(&["https://app.example"])).route(&from("http://localhost"))).status, 403);
-    assert_eq!(transport(open(&[])).route(&handshake()), Route::Open, "a client that is no page");
+    assert_eq!(transport(open(&["*"])).route(from("http://evil.example")), Route::Open);
+    assert_eq!(transport(open(&["https://app.example"])).route(from("https://app.example")), Route::Open);
+    assert_eq!(refusal(transport(open(&["https://app.example"])).route(from("http://localhost"))).status, 403);
+    assert_eq!(transport(open(&[])).route(handshake()), Route::Open, "a client that is no page");
 }
 
 #[test]
 fn the_echo_is_not_open_to_foreign_pages_either() {
-    let echo = Config { echo_path: Some("/echo".into()), ..Config::default() };
-    let request = to("GET", "/echo").with_header("origin", "http://evil.example");
-    assert_eq!(refusal(transport(echo).route(&request)).status, 403);
+    let request = handshake_at(ECHO).with_header("origin", "http://evil.example");
+    assert_eq!(refusal(route(request)).status, 403);
 }
 
 #[test]
 fn a_subprotocol_is_the_servers_first_choice_or_the_clients() {
     let chosen = |spoken: &[&str], offered: &[&str]| {
         let spoken = spoken.iter().map(|&name| name.to_owned()).collect();
-        let headers = accepted(Config { subprotocols: spoken, ..Config::default() }, &with("sec-websocket-protocol", offered));
+        let headers = accepted(Config { subprotocols: spoken, ..Config::default() }, with("sec-websocket-protocol", offered));
         field(&headers, "sec-websocket-protocol").map(str::to_owned)
     };
     assert_eq!(chosen(&[], &["chat, superchat"]).as_deref(), Some("chat"));
@@ -168,31 +146,30 @@ fn a_subprotocol_is_the_servers_first_choice_or_the_clients() {
 #[test]
 fn offers_that_break_their_grammar_are_refused() {
     for values in [&["a b"][..], &["a, a"], &["a", "a"], &["a;b"]] {
-        assert_eq!(refusal(route(&with("sec-websocket-protocol", values))).status, 400, "{values:?}");
+        assert_eq!(refusal(route(with("sec-websocket-protocol", values))).status, 400, "{values:?}");
     }
     for values in [&["permessage-deflate;"][..], &["a b"], &["a; b=\"", "c"]] {
-        assert_eq!(refusal(route(&with("sec-websocket-extensions", values))).status, 400, "{values:?}");
+        assert_eq!(refusal(route(with("sec-websocket-extensions", values))).status, 400, "{values:?}");
     }
 }
 
 #[test]
 fn compression_is_agreed_upon_only_where_it_is_on() {
     let offer = with("sec-websocket-extensions", &["permessage-deflate; client_max_window_bits"]);
-    assert_eq!(field(&accepted(Config::default(), &offer), "sec-websocket-extensions"), None);
+    assert_eq!(field(&accepted(Config::default(), offer.clone()), "sec-websocket-extensions"), None);
     let on = Config { compression: Some(CompressionConfig::default()), ..Config::default() };
     assert_eq!(
-        field(&accepted(on.clone(), &offer), "sec-websocket-extensions"),
+        field(&accepted(on.clone(), offer), "sec-websocket-extensions"),
         Some("permessage-deflate; server_no_context_takeover; client_no_context_takeover")
     );
-    assert_eq!(field(&accepted(on, &handshake()), "sec-websocket-extensions"), None);
+    assert_eq!(field(&accepted(on, handshake()), "sec-websocket-extensions"), None);
 }
 
 #[test]
-fn a_request_that_no_longer_fits_when_its_session_opens_is_refused() {
-    let mut sink = EventSink::new();
-    let request = Request::new("GET", "/");
-    transport(Config::default()).open(&request).request(ExchangeId(7), &request, &mut Events::new(&mut sink));
-    let events: Vec<u8> = sink.events.iter().map(|event| event.what).collect();
-    assert_eq!(events, [event::RESPOND, event::CLOSE]);
-    assert_eq!(sink.responses[0].status, 426);
+fn a_session_refuses_what_is_no_handshake() {
+    let (exchange, events) = transport(Config::default()).open(handshake()).request(Request::new("GET", "/primus"));
+    match &events[..] {
+        [Event::Respond(answered, response), Event::Close(_)] => assert_eq!((*answered, response.status), (exchange, 426)),
+        other => panic!("{other:?}"),
+    }
 }

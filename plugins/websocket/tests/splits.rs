@@ -5,9 +5,8 @@ mod support;
 use plugin_api::DisconnectReason;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use support::{Event, Frame, Server, bare_close, close};
+use support::{Event, Frame, MESSAGES, Server, bare_close, close};
 use websocket::config::{CompressionConfig, Config};
-use websocket::session::Purpose;
 
 /// What a client might send: mostly frames that make sense, and some that don't.
 fn frame() -> impl Strategy<Value = Frame> {
@@ -37,7 +36,7 @@ fn frame() -> impl Strategy<Value = Frame> {
 fn server(deflating: bool) -> Server {
     let compression = CompressionConfig { client_no_context_takeover: false, ..CompressionConfig::default() };
     let config = Config { max_message_bytes: 500, compression: Some(compression), ..Config::default() };
-    Server::of(config, Purpose::Messages, deflating.then_some("permessage-deflate"))
+    Server::at(MESSAGES, config, deflating.then_some("permessage-deflate"))
 }
 
 /// Frames to the client and events to the host, each in their order: between the two there is none.

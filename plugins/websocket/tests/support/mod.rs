@@ -1,14 +1,12 @@
 //! The client's side of the wire: frames are written down as a client sends them, and what comes of them is read back.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use plugin_api::abi::types::{EventSink, RawEvent, event};
-use plugin_api::{Carrier, Close, DisconnectReason, Events, ExchangeId, Kind, Request, Session, TimerId, value};
-use websocket::config::{CompressionConfig, Config, Settings};
-use websocket::endpoint::Endpoint;
-use websocket::session::{Purpose, WebSocket};
+use plugin_api::testing::{self, SessionHarness, TransportHarness};
+use plugin_api::{Carrier, DisconnectReason, FrameClass, Kind, Request, TimerId};
+use websocket::WebSocketTransport;
+use websocket::config::{CompressionConfig, Config};
 
 /// What a session makes of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,49 +128,56 @@ pub fn header(first: u8, length: u64, masked: bool) -> Vec<u8> {
     }
 }
 
-/// One session with its sink.
+/// Where messages go to the host.
+pub const MESSAGES: &str = "/primus";
+
+/// Where messages go back.
+pub const ECHO: &str = "/primus/echo";
+
+/// A transport with the given configuration, and an echo.
+pub fn transport(config: Config) -> TransportHarness {
+    let config = Config { echo_path: Some("/echo".to_owned()), ..config };
+    TransportHarness::new(WebSocketTransport::new(config).unwrap())
+}
+
+/// One session.
 pub struct Server {
-    pub session: WebSocket,
-    endpoint: Arc<Endpoint>,
-    sink: EventSink,
+    transport: TransportHarness,
+    session: SessionHarness,
 }
 
 impl Server {
-    /// An open session with the default configuration.
+    /// A session with the default configuration.
     pub fn open() -> Self {
         Self::with(Config::default())
     }
 
-    /// An open session.
+    /// A session for messages.
     pub fn with(config: Config) -> Self {
-        Self::of(config, Purpose::Messages, None)
+        Self::at(MESSAGES, config, None)
     }
 
-    /// An open session that sends messages back.
-    pub fn echoing(config: Config) -> Self {
-        Self::of(config, Purpose::Echo, None)
-    }
-
-    /// An open session with permessage-deflate as a client offers it.
+    /// A session with permessage-deflate as a client offers it.
     pub fn deflating(config: CompressionConfig, offer: &str) -> Self {
-        Self::of(Config { compression: Some(config), ..Config::default() }, Purpose::Messages, Some(offer))
+        Self::at(MESSAGES, Config { compression: Some(config), ..Config::default() }, Some(offer))
     }
 
-    pub fn of(config: Config, purpose: Purpose, extensions: Option<&str>) -> Self {
-        let endpoint = Arc::new(Endpoint::new(Settings::new(config).unwrap()));
-        let mut server = Self { session: WebSocket::new(Arc::clone(&endpoint), purpose), endpoint, sink: EventSink::new() };
-        let request = match extensions {
-            Some(extensions) => handshake().with_header("sec-websocket-extensions", extensions),
-            None => handshake(),
-        };
-        server.call(|session, events| session.request(ExchangeId(1), &request, events));
-        assert_eq!(server.sink.events[0].what, event::UPGRADE, "the handshake is accepted");
-        server.sink.events.clear();
-        server
+    /// A session at a path, with extensions as a client offers them.
+    pub fn at(path: &str, config: Config, extensions: Option<&str>) -> Self {
+        let transport = transport(config);
+        let request = extensions
+            .into_iter()
+            .fold(handshake_at(path), |request, extensions| request.with_header("sec-websocket-extensions", extensions));
+        let session = transport.open(request);
+        Self { transport, session }
     }
 
-    pub fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
+    /// The class of frames that the session has told, if it may share them.
+    pub fn class(&self) -> Option<FrameClass> {
+        match self.session.opening() {
+            [testing::Event::Upgrade { .. }, testing::Event::FrameClass(class)] => *class,
+            other => panic!("this opens no WebSocket: {other:?}"),
+        }
     }
 
     /// Receives each frame in a call of its own.
@@ -182,60 +187,57 @@ impl Server {
 
     /// Receives bytes in one call. What went to the client comes first, then the events.
     pub fn receive(&mut self, bytes: &[u8]) -> Vec<Event> {
-        let mut input = bytes.to_vec();
-        self.call(|session, events| session.receive(&mut input, events));
-        self.take(&input)
+        read(self.session.receive(bytes))
     }
 
     pub fn send(&mut self, kind: Kind, payload: impl AsRef<[u8]>) -> Vec<Event> {
-        self.call(|session, events| session.send(kind, payload.as_ref(), events));
-        self.take(&[])
+        read(self.session.send(kind, payload))
+    }
+
+    /// The bytes that a message to the client becomes.
+    pub fn written(&mut self, kind: Kind, payload: impl AsRef<[u8]>) -> Vec<u8> {
+        match &self.session.send(kind, payload)[..] {
+            [testing::Event::Out(bytes)] => bytes.clone(),
+            other => panic!("nothing but bytes should come: {other:?}"),
+        }
+    }
+
+    /// A message as all sessions of a class send it.
+    pub fn shared(&self, class: FrameClass, kind: Kind, payload: impl AsRef<[u8]>) -> Vec<Event> {
+        read(vec![testing::Event::Out(self.transport.frame(class, kind, payload))])
     }
 
     pub fn close(&mut self, code: Option<u16>, reason: &str) -> Vec<Event> {
-        self.call(|session, events| session.close(&Close { code, reason: reason.to_owned() }, events));
-        self.take(&[])
+        read(self.session.close(code, reason))
     }
 
     pub fn timeout(&mut self) -> Vec<Event> {
-        self.call(|session, events| session.timeout(TimerId(0), events));
-        self.take(&[])
+        read(self.session.timeout(TimerId(0)))
     }
 
     pub fn disconnected(&mut self) -> Vec<Event> {
-        self.call(|session, events| session.disconnected(Carrier::Stream, events));
-        self.take(&[])
-    }
-
-    fn call(&mut self, call: impl FnOnce(&mut WebSocket, &mut Events<'_>)) {
-        call(&mut self.session, &mut Events::new(&mut self.sink));
-    }
-
-    fn take(&mut self, input: &[u8]) -> Vec<Event> {
-        let sink = std::mem::take(&mut self.sink);
-        let sent = sent(&sink.out).into_iter().map(Event::Sent);
-        let events = sink.events.iter().map(|event| read(event, input, &sink));
-        sent.chain(events).collect()
+        read(self.session.disconnected(Carrier::Stream))
     }
 }
 
-fn read(event: &RawEvent, input: &[u8], sink: &EventSink) -> Event {
-    let start = event.start as usize;
-    match event.what {
-        event::MESSAGE => message(event.detail, &input[start..start + event.len as usize]),
-        event::MESSAGE_OWNED => message(event.detail, &sink.owned[start]),
-        event::ALIVE => Event::Alive,
-        event::SET_TIMER => Event::Timer(Duration::from_nanos(event.start)),
-        event::CLOSE => Event::Ended(value::decode(&sink.owned[start]).unwrap()),
-        other => panic!("event {other} was not expected"),
+/// What went to the client comes first.
+fn read(events: Vec<testing::Event>) -> Vec<Event> {
+    let mut written = Vec::new();
+    let mut told = Vec::new();
+    for event in events {
+        match event {
+            testing::Event::Out(bytes) => written.extend(sent(&bytes).into_iter().map(Event::Sent)),
+            testing::Event::Message(Kind::Text, bytes) => {
+                told.push(Event::Text(String::from_utf8(bytes).expect("a text message is UTF-8")));
+            }
+            testing::Event::Message(Kind::Binary, bytes) => told.push(Event::Binary(bytes)),
+            testing::Event::Alive => told.push(Event::Alive),
+            testing::Event::SetTimer(_, after) => told.push(Event::Timer(after)),
+            testing::Event::Close(reason) => told.push(Event::Ended(reason)),
+            other => panic!("this was not expected: {other:?}"),
+        }
     }
-}
-
-fn message(kind: u8, bytes: &[u8]) -> Event {
-    match Kind::from_raw(kind) {
-        Kind::Text => Event::Text(String::from_utf8(bytes.to_vec()).expect("a text message is UTF-8")),
-        Kind::Binary => Event::Binary(bytes.to_vec()),
-    }
+    written.into_iter().chain(told).collect()
 }
 
 /// The frames that a server wrote, each final and unmasked.
@@ -265,7 +267,12 @@ pub fn sent(mut out: &[u8]) -> Vec<Sent> {
 
 /// The request of RFC 6455, section 1.3.
 pub fn handshake() -> Request<'static> {
-    Request::new("GET", "/")
+    handshake_at(MESSAGES)
+}
+
+/// The same to another path.
+pub fn handshake_at(path: &str) -> Request<'static> {
+    Request::new("GET", path)
         .with_header("host", "localhost")
         .with_header("upgrade", "websocket")
         .with_header("connection", "Upgrade")
