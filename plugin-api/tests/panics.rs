@@ -299,6 +299,10 @@ impl Transport for Mine {
     fn frame(&self, _: FrameClass, _: Kind, _: &[u8], _: &mut Out<'_>) {
         panic!("boom in frame");
     }
+
+    fn restore(&self, _: &[u8]) -> Option<Step> {
+        panic!("boom in restoring");
+    }
 }
 
 impl Session for Step {
@@ -357,6 +361,7 @@ fn a_session_that_panics_is_reported() {
     failure("saving", || drop(open("saving").save()));
     drop(open("drop"));
     let class = FrameClass(std::num::NonZeroU32::MIN);
+    failure("restoring", || drop(TransportHarness::new(Mine).restore(b"")));
     failure("frame", || drop(TransportHarness::new(Mine).frame(class, Kind::Text, "x")));
 }
 

@@ -610,16 +610,18 @@ impl TransportHandle {
         self.session(status, raw)
     }
 
-    /// Reopens a session from its saved state. `[shard]`
+    /// Reopens a session from its saved state; `None` where the transport can't. `[shard]`
     ///
     /// # Errors
     ///
-    /// The plugin panicked, or can't.
-    pub fn restore(self: &Arc<Self>, state: &[u8]) -> Result<SessionHandle, Fault> {
+    /// The plugin panicked.
+    pub fn restore(self: &Arc<Self>, state: &[u8]) -> Result<Option<SessionHandle>, Fault> {
         let mut raw = RawSession { object: std::ptr::null_mut(), table: None };
         let state = RSlice::from_slice(state);
-        let status = self.owner.call(|| (self.table.restore())(self.object, state, &mut raw))?;
-        self.session(status, raw)
+        match self.owner.call(|| (self.table.restore())(self.object, state, &mut raw))? {
+            status::UNSUPPORTED => Ok(None),
+            status => self.session(status, raw).map(Some),
+        }
     }
 
     fn session(self: &Arc<Self>, status: u32, raw: RawSession) -> Result<SessionHandle, Fault> {

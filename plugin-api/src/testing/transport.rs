@@ -105,8 +105,13 @@ impl TransportHarness {
     }
 
     /// Opens a session from what [`SessionHarness::save`] gave; `None` where the transport can't.
+    ///
+    /// # Panics
+    ///
+    /// The transport panics.
+    #[track_caller]
     pub fn restore(&self, state: &[u8]) -> Option<SessionHarness> {
-        self.transport.restore(state).ok().map(SessionHarness::of)
+        done(self.transport.restore(state)).map(SessionHarness::of)
     }
 
     /// The frame of a message that all sessions of a class share.

@@ -1,7 +1,9 @@
-//! The bench's host: its sparks, the messages on their way, and what plugins asked of it.
+//! The bench's host: its sparks, and what plugins asked of it. The way of a message is in [`messages`].
 //!
 //! The lock on the state is never held while a plugin is called. Plugins are called on the thread that works with the bench; what
 //! they ask on other threads, or about later, goes through the inbox.
+
+mod messages;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -10,10 +12,9 @@ use std::time::{Duration, Instant};
 
 use tracing::Level;
 
-use super::client::Fate;
 use super::log::Log;
 use super::plugged::{Plugged, by_priority};
-use crate::abi::host::{Answer, Fault, HookMessage, ParserHandle};
+use crate::abi::host::{Answer, Fault};
 use crate::abi::status;
 use crate::message::{Flow, Kind, Payload};
 use crate::plugin::Refusal;
@@ -25,11 +26,8 @@ use crate::value;
 /// How long a plugin may take for what the bench waits for. Only a test that fails comes near it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The number of the one parser that all sparks use.
-const PARSER: u32 = 1;
-
 #[derive(Default)]
-pub(super) struct World {
+pub(in crate::testing) struct World {
     plugins: RwLock<Vec<Arc<Plugged>>>,
     state: Mutex<State>,
     changed: Condvar,
@@ -112,12 +110,12 @@ impl World {
     }
 
     /// The plugins in the order of their start.
-    pub(super) fn plugins(&self) -> Vec<Arc<Plugged>> {
+    pub(in crate::testing) fn plugins(&self) -> Vec<Arc<Plugged>> {
         self.plugins.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Puts other plugins in place, between two messages.
-    pub(super) fn set_plugins(&self, plugins: Vec<Arc<Plugged>>) {
+    pub(in crate::testing) fn set_plugins(&self, plugins: Vec<Arc<Plugged>>) {
         let mut live = self.plugins.write().unwrap_or_else(PoisonError::into_inner);
         let former = std::mem::replace(&mut *live, plugins);
         drop(live);
@@ -133,7 +131,7 @@ impl World {
     ///
     /// A plugin panicked or broke its contract.
     #[track_caller]
-    pub(super) fn turn<T>(&self, work: impl FnOnce() -> T) -> T {
+    pub(in crate::testing) fn turn<T>(&self, work: impl FnOnce() -> T) -> T {
         let turn = Turn::of(self);
         self.empty_inbox();
         let result = work();
@@ -149,7 +147,7 @@ impl World {
     ///
     /// A plugin panicked or broke its contract, or nothing was found for too long.
     #[track_caller]
-    pub(super) fn wait<T>(&self, what: &str, mut ready: impl FnMut(&Self) -> Option<T>) -> T {
+    pub(in crate::testing) fn wait<T>(&self, what: &str, mut ready: impl FnMut(&Self) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let seen = self.state().version;
@@ -190,7 +188,7 @@ impl World {
     }
 
     /// Whether nothing is under way: no message is deferred.
-    pub(super) fn is_settled(&self) -> bool {
+    pub(in crate::testing) fn is_settled(&self) -> bool {
         let state = self.state();
         state.inbox.is_empty() && state.sparks.values().all(|spark| spark.gone || spark.deferred.is_none())
     }
@@ -198,27 +196,27 @@ impl World {
     // ---- faults and logs --------------------------------------------------------------------------------------------------
 
     /// A plugin failed. The test learns of it at the end of the turn: who called the host must not be unwound.
-    pub(super) fn fault(&self, plugin: &str, place: &str, fault: &Fault) {
+    pub(in crate::testing) fn fault(&self, plugin: &str, place: &str, fault: &Fault) {
         self.broken(format!("the plugin `{plugin}` panicked in {place}:\n{}", fault.report));
     }
 
     /// A plugin broke its contract with the host.
-    pub(super) fn broken(&self, report: String) {
+    pub(in crate::testing) fn broken(&self, report: String) {
         self.change(|state| state.faults.push(report));
     }
 
     /// Fails the test by what plugins did.
     #[track_caller]
-    pub(super) fn raise(&self) {
+    pub(in crate::testing) fn raise(&self) {
         let faults = std::mem::take(&mut self.state().faults);
         assert!(faults.is_empty(), "{}", faults.join("\n\n"));
     }
 
-    pub(super) fn log(&self, log: Log) {
+    pub(in crate::testing) fn log(&self, log: Log) {
         self.change(|state| state.logs.push(log));
     }
 
-    pub(super) fn logs(&self) -> Vec<Log> {
+    pub(in crate::testing) fn logs(&self) -> Vec<Log> {
         self.state().logs.clone()
     }
 
@@ -231,7 +229,7 @@ impl World {
 
     /// The answer of a call that may wait, waited for.
     #[track_caller]
-    pub(super) fn answer(
+    pub(in crate::testing) fn answer(
         &self,
         plugged: &Plugged,
         place: &str,
@@ -265,13 +263,13 @@ impl World {
     }
 
     /// A number that no other thing has: a token, or a generation.
-    pub(super) fn token(&self) -> u64 {
+    pub(in crate::testing) fn token(&self) -> u64 {
         let mut state = self.state();
         state.last_token += 1;
         state.last_token
     }
 
-    pub(super) fn complete(&self, token: u64, status: u32, reply: &[u8]) {
+    pub(in crate::testing) fn complete(&self, token: u64, status: u32, reply: &[u8]) {
         self.change(|state| state.answers.insert(token, (status, reply.to_vec())));
     }
 
@@ -279,13 +277,13 @@ impl World {
 
     /// Opens a spark whose request was agreed to, and announces it.
     #[track_caller]
-    pub(super) fn open(&self, request: &Request<'_>) -> Result<SparkId, Refusal> {
+    pub(in crate::testing) fn open(&self, request: &Request<'_>) -> Result<SparkId, Refusal> {
         let plugins = self.plugins();
         let id = self.change(|state| {
             let number = state.sparks.len() as u32 + 1;
             let id = SparkId::from_parts(0, number, 1).expect("a generation is not 0");
             let spark = SparkState {
-                info: info(request, number, parser(&plugins).name()),
+                info: info(request, number, messages::parser(&plugins).name()),
                 open: true,
                 gone: false,
                 ended: None,
@@ -306,7 +304,7 @@ impl World {
     }
 
     /// A spark is over by something else than its end by a plugin.
-    pub(super) fn close(&self, id: SparkId, reason: DisconnectReason) {
+    pub(in crate::testing) fn close(&self, id: SparkId, reason: DisconnectReason) {
         self.change(|state| {
             if let Some(spark) = state.sparks.get_mut(&id).filter(|spark| spark.open) {
                 spark.open = false;
@@ -331,7 +329,7 @@ impl World {
     }
 
     /// A plugin ends a spark.
-    pub(super) fn end(&self, plugin: &str, id: SparkId, options: &[u8]) -> u32 {
+    pub(in crate::testing) fn end(&self, plugin: &str, id: SparkId, options: &[u8]) -> u32 {
         let options = match value::decode::<EndOptions>(options) {
             Ok(options) => options,
             Err(error) => {
@@ -364,206 +362,34 @@ impl World {
         });
     }
 
-    pub(super) fn is_open(&self, id: SparkId) -> bool {
+    pub(in crate::testing) fn is_open(&self, id: SparkId) -> bool {
         self.state().sparks.get(&id).is_some_and(|spark| spark.open)
     }
 
-    pub(super) fn ended(&self, id: SparkId) -> Option<EndOptions> {
+    pub(in crate::testing) fn ended(&self, id: SparkId) -> Option<EndOptions> {
         self.state().sparks.get(&id)?.ended.clone()
     }
 
-    pub(super) fn info(&self, id: SparkId) -> Option<SparkInfo> {
+    pub(in crate::testing) fn info(&self, id: SparkId) -> Option<SparkInfo> {
         self.state().sparks.get(&id).filter(|spark| !spark.gone).map(|spark| spark.info.clone())
     }
 
-    pub(super) fn spark_info(&self, id: SparkId) -> Option<Vec<u8>> {
+    pub(in crate::testing) fn spark_info(&self, id: SparkId) -> Option<Vec<u8>> {
         value::to_vec(&self.info(id)?).ok()
     }
 
-    pub(super) fn find_spark(&self, public: &str) -> Option<SparkId> {
+    pub(in crate::testing) fn find_spark(&self, public: &str) -> Option<SparkId> {
         let state = self.state();
         state.sparks.iter().find(|(_, spark)| spark.open && spark.info.id == public).map(|(id, _)| *id)
     }
 
-    pub(super) fn sparks(&self) -> Vec<SparkId> {
+    pub(in crate::testing) fn sparks(&self) -> Vec<SparkId> {
         self.state().sparks.iter().filter(|(_, spark)| spark.open).map(|(id, _)| *id).collect()
-    }
-
-    // ---- messages from clients --------------------------------------------------------------------------------------------
-
-    /// Leads a message of a client through the incoming hooks, or lets it wait behind others.
-    pub(super) fn receive(&self, id: SparkId, payload: Payload<'static>) -> Fate {
-        let payload = {
-            let mut state = self.state();
-            match state.sparks.get_mut(&id) {
-                Some(spark) if spark.deferred.is_some() || !spark.waiting.is_empty() => {
-                    spark.waiting.push_back(payload);
-                    return Fate::Waiting;
-                }
-                _ => payload,
-            }
-        };
-        self.lead(id, &payload, 0)
-    }
-
-    /// Leads a message through the incoming hooks from one on.
-    fn lead(&self, id: SparkId, payload: &Payload<'_>, from: usize) -> Fate {
-        let plugins = self.plugins();
-        let parser = parser(&plugins);
-        let mut message = hook_message(payload, &parser);
-        let hooks = by_priority(&plugins, |registrations| &registrations.incoming);
-        for (place, (plugged, hook)) in hooks.into_iter().enumerate().skip(from) {
-            let flow = plugged.enter(|| message.through(hook, id)).unwrap_or_else(|fault| {
-                self.fault(&plugged.name, "an incoming hook", &fault);
-                Flow::Next
-            });
-            if let Some(failure) = message.failure() {
-                self.warn(format!("the parser `{}` refuses a message: {failure}", parser.name()));
-            }
-            let flow = match flow {
-                Flow::Defer => self.park(id, plugged, place, &message),
-                flow => {
-                    self.state().deferring.remove(&message.deferred());
-                    flow
-                }
-            };
-            match flow {
-                Flow::Next => {}
-                Flow::Stop => return Fate::Consumed,
-                Flow::Defer => return Fate::Waiting,
-            }
-        }
-        Fate::Unclaimed
-    }
-
-    /// A hook defers a message: puts it aside, unless the decision has come already.
-    fn park(&self, id: SparkId, plugged: &Plugged, place: usize, message: &HookMessage<'_>) -> Flow {
-        let token = message.deferred();
-        let mut state = self.state();
-        match (state.deferring.remove(&token), state.sparks.get_mut(&id)) {
-            (Some(Some(decision)), _) => decision,
-            (Some(None), Some(spark)) => {
-                spark.deferred = Some(Deferred { token, next: place + 1, payload: message.payload().into_owned() });
-                Flow::Defer
-            }
-            _ => {
-                drop(state);
-                self.broken(format!(
-                    "an incoming hook of the plugin `{}` answered Flow::Defer without Message::defer",
-                    plugged.name
-                ));
-                Flow::Next
-            }
-        }
-    }
-
-    pub(super) fn defer(&self, _: SparkId) -> u64 {
-        let token = self.token();
-        self.state().deferring.insert(token, None);
-        token
-    }
-
-    pub(super) fn resume(&self, id: SparkId, token: u64, flow: Flow) {
-        self.change(|state| match state.deferring.get_mut(&token) {
-            Some(decision) => *decision = Some(flow),
-            None => state.inbox.push_back(Job::Resume(id, token, flow)),
-        });
-    }
-
-    fn resume_now(&self, id: SparkId, token: u64, flow: Flow) {
-        let taken = {
-            let mut state = self.state();
-            state.sparks.get_mut(&id).and_then(|spark| spark.deferred.take_if(|deferred| deferred.token == token))
-        };
-        let Some(deferred) = taken else { return };
-        if flow == Flow::Next {
-            self.lead(id, &deferred.payload, deferred.next);
-        }
-        loop {
-            let next = {
-                let mut state = self.state();
-                let Some(spark) = state.sparks.get_mut(&id).filter(|spark| spark.deferred.is_none()) else { return };
-                spark.waiting.pop_front()
-            };
-            match next {
-                Some(payload) => drop(self.lead(id, &payload, 0)),
-                None => return,
-            }
-        }
-    }
-
-    // ---- messages to clients ----------------------------------------------------------------------------------------------
-
-    /// Sends to a spark: at once on the shard, else at the next turn.
-    pub(super) fn send(&self, id: SparkId, payload: &Payload<'_>) -> u32 {
-        if self.is_shard() {
-            return self.send_now(id, payload);
-        }
-        if !self.is_open(id) {
-            return status::MISSING;
-        }
-        let payload = payload.clone().into_owned();
-        self.change(|state| state.inbox.push_back(Job::Send(id, payload)));
-        status::OK
-    }
-
-    pub(super) fn send_many(&self, ids: impl Iterator<Item = SparkId>, payload: &Payload<'_>) -> u64 {
-        ids.map(|id| u64::from(self.send(id, payload) == status::OK)).sum()
-    }
-
-    fn send_now(&self, id: SparkId, payload: &Payload<'_>) -> u32 {
-        if !self.is_open(id) {
-            return status::MISSING;
-        }
-        let plugins = self.plugins();
-        let parser = parser(&plugins);
-        let mut message = hook_message(payload, &parser);
-        for (plugged, hook) in by_priority(&plugins, |registrations| &registrations.outgoing) {
-            match plugged.enter(|| message.through(hook, id)) {
-                Ok(Flow::Stop) => return status::OK,
-                Ok(Flow::Next | Flow::Defer) => {}
-                Err(fault) => self.fault(&plugged.name, "an outgoing hook", &fault),
-            }
-        }
-        let wire = match message.payload() {
-            Payload::Wire { kind, bytes, .. } => Some((kind, bytes.into_owned())),
-            Payload::Value(value) => match parser.encode(&value) {
-                Ok(wire) => wire,
-                Err(failure) => {
-                    self.warn(format!("the parser `{}` can't encode a message: {failure}", parser.name()));
-                    None
-                }
-            },
-        };
-        self.change(|state| {
-            if let Some(spark) = state.sparks.get_mut(&id) {
-                spark.received.extend(wire);
-            }
-        });
-        status::OK
-    }
-
-    /// Takes what a spark was sent: all of it, or the first message.
-    pub(super) fn take_received(&self, id: SparkId, at_most: usize) -> Vec<(Kind, Vec<u8>)> {
-        let mut state = self.state();
-        let Some(spark) = state.sparks.get_mut(&id) else { return Vec::new() };
-        let count = spark.received.len().min(at_most);
-        spark.received.drain(..count).collect()
-    }
-
-    /// The parser of all sparks.
-    pub(super) fn parser(&self) -> Arc<ParserHandle> {
-        parser(&self.plugins())
-    }
-
-    /// The payload of wire bytes.
-    pub(super) fn wire(kind: Kind, bytes: &[u8]) -> Payload<'static> {
-        Payload::Wire { parser: PARSER, kind, bytes: bytes.to_vec().into() }
     }
 
     // ---- services, timers, counters ---------------------------------------------------------------------------------------
 
-    pub(super) fn call_service(&self, name: &str, method: &str, arguments: &[u8]) -> (u32, Vec<u8>) {
+    pub(in crate::testing) fn call_service(&self, name: &str, method: &str, arguments: &[u8]) -> (u32, Vec<u8>) {
         for plugged in self.plugins() {
             for (_, service) in plugged.registrations.services.iter().filter(|(offered, _)| offered == name) {
                 match plugged.enter(|| service.call(method, arguments)) {
@@ -579,28 +405,28 @@ impl World {
         (status::MISSING, Vec::new())
     }
 
-    pub(super) fn set_timer(&self, generation: u64, timer: u64, after: Duration) {
+    pub(in crate::testing) fn set_timer(&self, generation: u64, timer: u64, after: Duration) {
         let mut state = self.state();
         let due = state.now + after;
         state.timers.insert((generation, timer), due);
     }
 
-    pub(super) fn clear_timer(&self, generation: u64, timer: u64) {
+    pub(in crate::testing) fn clear_timer(&self, generation: u64, timer: u64) {
         self.state().timers.remove(&(generation, timer));
     }
 
     /// Drops the timers of a generation that was stopped.
-    pub(super) fn forget(&self, generation: u64) {
+    pub(in crate::testing) fn forget(&self, generation: u64) {
         self.state().timers.retain(|(of, _), _| *of != generation);
     }
 
     /// The time since the bench began.
-    pub(super) fn now(&self) -> Duration {
+    pub(in crate::testing) fn now(&self) -> Duration {
         self.state().now
     }
 
     /// The first timer that is due until a time, which it becomes; without one it becomes `until`.
-    pub(super) fn next_timer(&self, until: Duration) -> Option<(u64, u64)> {
+    pub(in crate::testing) fn next_timer(&self, until: Duration) -> Option<(u64, u64)> {
         let mut state = self.state();
         let first = state.timers.iter().min_by_key(|(_, due)| **due).filter(|(_, due)| **due <= until);
         let (timer, due) = match first {
@@ -614,25 +440,12 @@ impl World {
         timer
     }
 
-    pub(super) fn count(&self, generation: u64, counter: u32, by: u64) {
+    pub(in crate::testing) fn count(&self, generation: u64, counter: u32, by: u64) {
         *self.state().counts.entry((generation, counter)).or_default() += by;
     }
 
-    pub(super) fn counted(&self, generation: u64, counter: u32) -> u64 {
+    pub(in crate::testing) fn counted(&self, generation: u64, counter: u32) -> u64 {
         self.state().counts.get(&(generation, counter)).copied().unwrap_or(0)
-    }
-}
-
-/// The first parser that a plugin brings; the bench's own is the last plugin's.
-fn parser(plugins: &[Arc<Plugged>]) -> Arc<ParserHandle> {
-    let mut parsers = plugins.iter().flat_map(|plugged| &plugged.registrations.parsers);
-    Arc::clone(parsers.next().expect("the bench has a parser of its own"))
-}
-
-fn hook_message<'a>(payload: &'a Payload<'_>, parser: &'a ParserHandle) -> HookMessage<'a> {
-    match payload {
-        Payload::Wire { kind, bytes, .. } => HookMessage::from_wire(*kind, bytes, parser, PARSER),
-        Payload::Value(value) => HookMessage::from_value(value.to_vec(), parser, PARSER),
     }
 }
 
