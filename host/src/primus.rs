@@ -6,6 +6,9 @@
 /// What every control message begins with.
 pub const PREFIX: &str = "primus::";
 
+/// No control message is longer on the wire, however it is escaped: longer messages are not looked at.
+pub const LONGEST: usize = 512;
+
 /// A control message of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Control<'a> {

@@ -21,9 +21,10 @@ pub trait Parser: Send + Sync + 'static {
     /// The format can't express the value.
     fn encode(&self, value: &[u8], wire: &mut Vec<u8>) -> Result<Option<Kind>, ParseError>;
 
-    /// The string that a message is, or `None` where it is anything else. Asked for messages whose first byte is in
-    /// [`Parser::string_lead`], to find the `primus::` control messages. `[any]`
-    fn decode_string(&self, kind: Kind, wire: &[u8]) -> Option<String>;
+    /// The string that a message is, where it is one and begins with `prefix`; `None` for anything else. Asked for short messages
+    /// whose first byte is in [`Parser::string_lead`], to find the `primus::` control messages: a message that is none should
+    /// cost a look at its first bytes, no more.
+    fn decode_string(&self, kind: Kind, wire: &[u8], prefix: &str) -> Option<String>;
 
     /// The first bytes that an encoded string may have. The fewer, the fewer messages are looked at twice.
     fn string_lead(&self) -> ByteSet {

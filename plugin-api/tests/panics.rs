@@ -380,7 +380,7 @@ impl Parser for Fussy {
         panic!("boom in encode");
     }
 
-    fn decode_string(&self, _: Kind, _: &[u8]) -> Option<String> {
+    fn decode_string(&self, _: Kind, _: &[u8], _: &str) -> Option<String> {
         panic!("boom in decode_string");
     }
 }
@@ -391,5 +391,5 @@ fn a_parser_that_panics_is_reported() {
     let parser = ParserHarness::new(Fussy);
     failure("decode", || drop(parser.decode::<u8>(Kind::Text, "1")));
     failure("encode", || drop(parser.encode(&1)));
-    failure("decode_string", || drop(parser.decode_string(Kind::Text, "1")));
+    failure("decode_string", || drop(parser.decode_string(Kind::Text, "1", "")));
 }

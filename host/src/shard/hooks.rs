@@ -14,7 +14,7 @@ impl Shard {
     /// Leads one message to where it belongs.
     #[inline]
     pub(super) fn message(&self, snapshot: &Snapshot, id: SparkId, parser: &ParserEntry, kind: Kind, wire: &[u8]) {
-        let may_be_control = wire.first().is_some_and(|first| parser.handle.may_be_string(*first));
+        let may_be_control = wire.len() <= primus::LONGEST && wire.first().is_some_and(|first| parser.handle.may_be_string(*first));
         if may_be_control && self.control(id, parser, kind, wire) {
             return;
         }
@@ -74,7 +74,7 @@ impl Shard {
 
     /// Whether it was a control message; if so, it is dealt with.
     fn control(&self, id: SparkId, parser: &ParserEntry, kind: Kind, wire: &[u8]) -> bool {
-        let text = match parser.handle.decode_string(kind, wire) {
+        let text = match parser.handle.decode_string(kind, wire, primus::PREFIX) {
             Ok(Some(text)) => text,
             Ok(None) => return false,
             Err(fault) => {

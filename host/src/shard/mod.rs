@@ -39,9 +39,8 @@ use crate::spark::slab::Slab;
 /// The bytes that one read may bring.
 const SCRATCH: usize = 256 * 1024;
 
-/// Out-buffers that are kept for reuse, and the largest of them.
-const SPARE_BUFFERS: usize = 128;
-const SPARE_BUFFER: usize = 64 * 1024;
+/// The bytes of written out-buffers that are kept for reuse. A large one given back to the system costs its page faults again.
+const SPARE_BYTES: usize = 8 << 20;
 
 thread_local! {
     static CURRENT: RefCell<Option<Rc<Shard>>> = const { RefCell::new(None) };
@@ -68,6 +67,7 @@ pub struct Shard {
     scratch: RefCell<Vec<u8>>,
     sinks: RefCell<Vec<EventSink>>,
     spare: RefCell<Vec<RVec<u8>>>,
+    spare_bytes: Cell<usize>,
     dirty: RefCell<Vec<SparkId>>,
     /// Sparks with more to read than one turn takes.
     eager: RefCell<Vec<SparkId>>,
@@ -94,6 +94,7 @@ impl Shard {
             scratch: RefCell::new(vec![0; SCRATCH]),
             sinks: RefCell::default(),
             spare: RefCell::default(),
+            spare_bytes: Cell::new(0),
             dirty: RefCell::default(),
             eager: RefCell::default(),
             timers: RefCell::default(),
@@ -189,18 +190,22 @@ impl Shard {
     /// A buffer for a spark that begins to have something to write.
     #[inline]
     fn spare_buffer(&self) -> RVec<u8> {
-        self.spare.borrow_mut().pop().unwrap_or_else(|| RVec::with_capacity(512))
+        match self.spare.borrow_mut().pop() {
+            Some(buffer) => {
+                self.spare_bytes.set(self.spare_bytes.get() - buffer.capacity());
+                buffer
+            }
+            None => RVec::with_capacity(512),
+        }
     }
 
     /// Takes back a buffer that is written.
     #[inline]
     fn give_buffer(&self, buffer: RVec<u8>) {
-        if buffer.capacity() == 0 || buffer.capacity() > SPARE_BUFFER {
-            return;
-        }
-        let mut spare = self.spare.borrow_mut();
-        if spare.len() < SPARE_BUFFERS {
-            spare.push(buffer);
+        let bytes = self.spare_bytes.get() + buffer.capacity();
+        if buffer.capacity() > 0 && bytes <= SPARE_BYTES {
+            self.spare_bytes.set(bytes);
+            self.spare.borrow_mut().push(buffer);
         }
     }
 }

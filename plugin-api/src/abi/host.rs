@@ -833,10 +833,11 @@ impl ParserHandle {
     /// # Errors
     ///
     /// The parser panicked.
-    pub fn decode_string(&self, kind: Kind, wire: &[u8]) -> Result<Option<String>, Fault> {
+    pub fn decode_string(&self, kind: Kind, wire: &[u8], prefix: &str) -> Result<Option<String>, Fault> {
         let mut text = RVec::new();
-        let status =
-            self.owner.call(|| (self.table.decode_string())(self.object, kind as u8, RSlice::from_slice(wire), &mut text))?;
+        let status = self.owner.call(|| {
+            (self.table.decode_string())(self.object, kind as u8, RSlice::from_slice(wire), prefix.into(), &mut text)
+        })?;
         Ok((status == status::OK).then(|| String::from_utf8_lossy(&text).into_owned()))
     }
 }

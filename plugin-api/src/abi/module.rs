@@ -137,8 +137,8 @@ pub struct ParserTable {
     pub decode: extern "C" fn(Opaque, kind: u8, wire: RSlice<'_, u8>, value: &mut RVec<u8>) -> u32,
     /// An encoded value to wire bytes, appended to `wire`; `kind` is set. MISSING: this value is not sent at all. `[any]`.
     pub encode: extern "C" fn(Opaque, value: RSlice<'_, u8>, kind: &mut u8, wire: &mut RVec<u8>) -> u32,
-    /// Whether the wire bytes are a string, and which: OK and the UTF-8 bytes, or MISSING. `[any]`.
-    pub decode_string: extern "C" fn(Opaque, kind: u8, wire: RSlice<'_, u8>, text: &mut RVec<u8>) -> u32,
+    /// Whether the wire bytes are a string that begins with `prefix`, and which: OK and the UTF-8 bytes, or MISSING. `[any]`.
+    pub decode_string: extern "C" fn(Opaque, kind: u8, wire: RSlice<'_, u8>, prefix: RStr<'_>, text: &mut RVec<u8>) -> u32,
     /// Frees the parser. `[any]`.
     #[sabi(last_prefix_field)]
     pub free: extern "C" fn(Opaque) -> u32,

@@ -555,11 +555,17 @@ fn give(buffer: &mut RVec<u8>, bytes: Vec<u8>) {
     }
 }
 
-extern "C" fn decode_string<P: Parser>(object: Opaque, kind: u8, wire: RSlice<'_, u8>, text: &mut RVec<u8>) -> u32 {
+extern "C" fn decode_string<P: Parser>(
+    object: Opaque,
+    kind: u8,
+    wire: RSlice<'_, u8>,
+    prefix: RStr<'_>,
+    text: &mut RVec<u8>,
+) -> u32 {
     guarded(|| {
         // SAFETY: as in `decode`.
         let parser = unsafe { shared::<P>(object) };
-        match parser.decode_string(Kind::from_raw(kind), wire.as_slice()) {
+        match parser.decode_string(Kind::from_raw(kind), wire.as_slice(), prefix.as_str()) {
             Some(string) => {
                 text.extend_from_copy_slice(string.as_bytes());
                 status::OK

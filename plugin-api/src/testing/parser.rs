@@ -30,8 +30,8 @@ use crate::value::{self, Value};
 /// #         wire.extend_from_slice(text.as_bytes());
 /// #         Ok(Some(Kind::Text))
 /// #     }
-/// #     fn decode_string(&self, _: Kind, wire: &[u8]) -> Option<String> {
-/// #         String::from_utf8(wire.to_vec()).ok()
+/// #     fn decode_string(&self, _: Kind, wire: &[u8], prefix: &str) -> Option<String> {
+/// #         String::from_utf8(wire.to_vec()).ok().filter(|text| text.starts_with(prefix))
 /// #     }
 /// # }
 /// use plugin_api::testing::ParserHarness;
@@ -114,9 +114,9 @@ impl ParserHarness {
     ///
     /// The parser panics, or finds a string where [`Parser::string_lead`] rules one out: the host would miss it.
     #[track_caller]
-    pub fn decode_string(&self, kind: Kind, wire: impl AsRef<[u8]>) -> Option<String> {
+    pub fn decode_string(&self, kind: Kind, wire: impl AsRef<[u8]>, prefix: &str) -> Option<String> {
         let wire = wire.as_ref();
-        let string = match self.parser.decode_string(kind, wire) {
+        let string = match self.parser.decode_string(kind, wire, prefix) {
             Ok(string) => string,
             Err(fault) => panic!("{fault}"),
         };

@@ -25,8 +25,8 @@ impl Parser for PlainJson {
         Ok(Some(Kind::Text))
     }
 
-    fn decode_string(&self, _: Kind, wire: &[u8]) -> Option<String> {
-        serde_json::from_slice(wire).ok()
+    fn decode_string(&self, _: Kind, wire: &[u8], prefix: &str) -> Option<String> {
+        serde_json::from_slice(wire).ok().filter(|text: &String| text.starts_with(prefix))
     }
 
     fn string_lead(&self) -> ByteSet {

@@ -129,8 +129,8 @@ impl Parser for Upper {
         Ok((!text.is_empty()).then_some(Kind::Binary))
     }
 
-    fn decode_string(&self, _: Kind, wire: &[u8]) -> Option<String> {
-        String::from_utf8(wire.to_vec()).ok()
+    fn decode_string(&self, _: Kind, wire: &[u8], prefix: &str) -> Option<String> {
+        String::from_utf8(wire.to_vec()).ok().filter(|text| text.starts_with(prefix))
     }
 }
 
@@ -242,7 +242,7 @@ fn a_plugins_parser_is_the_sparks() {
     assert_eq!(parser.roundtrip::<String>("a"), "A");
     assert_eq!(parser.encode(""), Ok(None));
     assert!(parser.encode(&1).is_err() && parser.decode::<String>(Kind::Text, b"\xff").is_err());
-    assert_eq!(parser.decode_string(Kind::Text, "x").as_deref(), Some("x"));
+    assert_eq!(parser.decode_string(Kind::Text, "x", "").as_deref(), Some("x"));
     let ann = bench.connect("/primus").unwrap();
     ann.send_wire(Kind::Text, "hi");
     assert_eq!(ann.received_wire(), [(Kind::Binary, b"HI".to_vec())]);

@@ -36,7 +36,13 @@ fn parse(text: &str, value: &mut Vec<u8>) -> Result<(), serde_json::Error> {
     deserializer.end()
 }
 
-/// The string that a text is, if it is one.
-pub(crate) fn string(wire: &[u8]) -> Option<String> {
-    serde_json::from_slice(wire).ok()
+/// The string that a text is, if it is one that begins with `prefix`.
+pub(crate) fn string(wire: &[u8], prefix: &str) -> Option<String> {
+    let written = wire.trim_ascii_start().strip_prefix(b"\"")?;
+    let plain = written.iter().zip(prefix.as_bytes()).take_while(|(found, wanted)| found == wanted).count();
+    // Where the texts part there may be an escape that stands for the wanted character; anything else is another string.
+    if plain < prefix.len() && written.get(plain) != Some(&b'\\') {
+        return None;
+    }
+    serde_json::from_slice(wire).ok().filter(|text: &String| text.starts_with(prefix))
 }

@@ -66,10 +66,10 @@ impl Parser for Json {
         Ok(Some(Kind::Text))
     }
 
-    fn decode_string(&self, kind: Kind, wire: &[u8]) -> Option<String> {
+    fn decode_string(&self, kind: Kind, wire: &[u8], prefix: &str) -> Option<String> {
         match kind {
             Kind::Binary => None,
-            Kind::Text => decode::string(wire),
+            Kind::Text => decode::string(wire, prefix),
         }
     }
 

@@ -130,12 +130,12 @@ fn a_value_that_is_none_is_refused() {
 fn control_messages_are_found_whatever_they_are_written_like() {
     for text in [r#""primus::pong::1""#, " \t\r\n\"primus::pong::1\" ", r#""\u0070rimus::pong::1""#] {
         assert!(Json.string_lead().contains(text.as_bytes()[0]));
-        assert_eq!(Json.decode_string(Kind::Text, text.as_bytes()).as_deref(), Some("primus::pong::1"));
+        assert_eq!(Json.decode_string(Kind::Text, text.as_bytes(), "primus::").as_deref(), Some("primus::pong::1"));
     }
     for text in [r#"["primus::pong::1"]"#, "1", "\"open", "\"a\" \"b\"", " {}"] {
-        assert_eq!(Json.decode_string(Kind::Text, text.as_bytes()), None);
+        assert_eq!(Json.decode_string(Kind::Text, text.as_bytes(), "primus::"), None);
     }
-    assert_eq!(Json.decode_string(Kind::Binary, br#""primus::pong::1""#), None);
+    assert_eq!(Json.decode_string(Kind::Binary, br#""primus::pong::1""#, "primus::"), None);
     assert!(!Json.string_lead().contains(b'{'));
 }
 
@@ -149,7 +149,7 @@ proptest! {
                 let mut again = Vec::new();
                 Json.encode(&encoded, &mut again).unwrap();
             }
-            let _ = Json.decode_string(Kind::Text, wire);
+            let _ = Json.decode_string(Kind::Text, wire, "primus::");
         }
     }
 
@@ -159,7 +159,7 @@ proptest! {
         prop_assert_eq!(decoded(&wire), Value::from(text.as_str()));
         let separators = ['\u{2028}', '\u{2029}'];
         prop_assert!(!wire.contains(separators));
-        prop_assert_eq!(Json.decode_string(Kind::Text, wire.as_bytes()), Some(text));
+        prop_assert_eq!(Json.decode_string(Kind::Text, wire.as_bytes(), ""), Some(text));
     }
 
     #[test]
