@@ -29,6 +29,12 @@ const QUIET: Duration = Duration::from_millis(100);
 /// How old a file's last change must be: a younger one may still be written.
 const SETTLED: Duration = Duration::from_millis(150);
 
+/// How long a change waits for others that are still being written.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long the start waits for files that are being written.
+const FIRST_LOOK: Duration = Duration::from_secs(3);
+
 /// How often the folder is looked at without being told: where there are no events (network file systems), this is what finds
 /// a change.
 const ROUND: Duration = Duration::from_secs(5);
@@ -132,6 +138,10 @@ pub struct Control {
     retiring: Vec<Arc<Generation>>,
     timers: Vec<(Instant, String, u64, u64)>,
     folder_trouble: Option<String>,
+    /// Something was seen that is not brought about yet.
+    pending: bool,
+    /// Since when files are seen that are still being written.
+    unsettled_since: Option<Instant>,
 }
 
 impl Control {
@@ -165,6 +175,8 @@ impl Control {
             retiring: Vec::new(),
             timers: Vec::new(),
             folder_trouble: None,
+            pending: false,
+            unsettled_since: None,
         })
     }
 
@@ -219,12 +231,44 @@ impl Control {
 
     // ---- what is wanted ---------------------------------------------------------------------------------------------------
 
+    /// Brings up what is there at the start, once no file of it is being written any more.
+    ///
+    /// # Errors
+    ///
+    /// A plugin that `plugins.toml` names does not load or start: a server that is less than it was configured to be, one that
+    /// asks nobody for a password perhaps, is worse than none.
+    pub fn start_up(&mut self) -> anyhow::Result<()> {
+        let until = Instant::now() + FIRST_LOOK;
+        while !self.look_at_folder().1 && Instant::now() < until {
+            std::thread::sleep(SETTLED / 3);
+        }
+        self.reconcile();
+        let troubles = self.sources.iter().filter_map(|(path, source)| {
+            let name = source.name.clone().unwrap_or_else(|| name_of(path));
+            let serves = self.serving().any(|generation| generation.name() == name);
+            let wanted = !serves && self.config.plugin(&name).is_some_and(|config| config.enabled);
+            source.trouble.as_ref().filter(|_| wanted).map(|trouble| format!("{}: {trouble}", path.display()))
+        });
+        match troubles.collect::<Vec<_>>() {
+            troubles if troubles.is_empty() => Ok(()),
+            troubles => {
+                anyhow::bail!("plugins that {} names do not serve: {}", self.config.file().display(), troubles.join("; "))
+            }
+        }
+    }
+
     /// Looks at the folder and the configuration, and brings about what they ask for. `false`: something is still changing.
-    pub fn look(&mut self) -> bool {
+    fn look(&mut self) -> bool {
         let config_changed = self.look_at_config();
         let (files_changed, settled) = self.look_at_folder();
-        if config_changed || files_changed {
-            self.reconcile();
+        self.pending |= config_changed || files_changed;
+        // What belongs together is often copied together: a moment's patience starts it together.
+        let patient = *self.unsettled_since.get_or_insert_with(Instant::now);
+        if settled || patient.elapsed() > PATIENCE {
+            self.unsettled_since = None;
+            if std::mem::take(&mut self.pending) {
+                self.reconcile();
+            }
         }
         settled
     }
@@ -327,7 +371,7 @@ impl Control {
     // ---- bringing it about ------------------------------------------------------------------------------------------------
 
     /// Starts, replaces and drops plugins until what is there is what is wanted, then puts the new picture into force.
-    pub fn reconcile(&mut self) {
+    fn reconcile(&mut self) {
         let wanted: Vec<Wanted> = self
             .sources
             .iter()

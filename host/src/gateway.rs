@@ -22,6 +22,7 @@ use plugin_api::{Refusal, Request, RequestParts, Route, SparkId, value};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
+use crate::generation::Generation;
 use crate::http::cors::Access;
 use crate::http::forwarded::Client;
 use crate::http::health::{self, Readiness};
@@ -214,6 +215,14 @@ impl Visit {
     async fn transports(&self, snapshot: &Arc<Snapshot>, request: Request<'static>, upgrade: OnUpgrade) -> Response<Body> {
         if self.shard.house().draining.load(Ordering::Relaxed) {
             return text(StatusCode::SERVICE_UNAVAILABLE, "the server is going down\n");
+        }
+        let quarantined = |generation: &Arc<Generation>| {
+            let config = snapshot.config.plugin(generation.name());
+            generation.is_quarantined() && config.is_some_and(|config| config.required)
+        };
+        let failed = snapshot.generations.iter().filter(|generation| quarantined(generation)).map(|failed| failed.name());
+        if let Some(name) = snapshot.missing.iter().map(String::as_str).chain(failed).next() {
+            return text(StatusCode::SERVICE_UNAVAILABLE, format!("the plugin `{name}` is required and does not serve\n"));
         }
         if snapshot.transports.is_empty() {
             return text(StatusCode::SERVICE_UNAVAILABLE, "no transport plugin is enabled\n");

@@ -30,9 +30,6 @@ use crate::watch;
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 4096;
 
-/// How long the first look at the plugins folder may wait for files that are being written.
-const FIRST_LOOK: Duration = Duration::from_secs(3);
-
 /// Serves until SIGTERM or SIGINT. `linked` are plugins that are part of the binary.
 ///
 /// # Errors
@@ -47,10 +44,7 @@ pub fn serve(config: Config, linked: Vec<PluginModuleRef>) -> anyhow::Result<()>
     let house = House::new(empty, shards, control.clone(), numbers);
     let mut plugins = Control::new(Arc::clone(&house), requests, config.clone(), linked)
         .context("no folder for private copies of plugins")?;
-    let until = Instant::now() + FIRST_LOOK;
-    while !plugins.look() && Instant::now() < until {
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    plugins.start_up()?;
 
     let listen = config.server.listen;
     let first = bind(listen).with_context(|| format!("can't listen on {listen}"))?;

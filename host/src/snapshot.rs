@@ -92,6 +92,8 @@ pub struct Snapshot {
     pub config: Config,
     /// The plugins in the order in which they were loaded.
     pub generations: Vec<Arc<Generation>>,
+    /// Plugins that the configuration requires and that are not there: no client is let in without them.
+    pub missing: Vec<String>,
     /// Transports in the order in which requests are offered to them.
     pub transports: Vec<TransportEntry>,
     /// The parser of new sparks.
@@ -128,6 +130,7 @@ impl Snapshot {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let mut snapshot = Self {
             number: NUMBER.fetch_add(1, Ordering::Relaxed),
+            missing: missing(&config, &generations),
             transports: Vec::new(),
             parser: None,
             incoming: refs(&generations, |g| &g.registrations.incoming, |g, i| &g.registrations.incoming[i].1),
@@ -289,6 +292,14 @@ impl Snapshot {
             }
         }
     }
+}
+
+/// The required plugins that are not there.
+fn missing(config: &Config, generations: &[Arc<Generation>]) -> Vec<String> {
+    let required = config.plugins().into_iter().filter(|plugin| plugin.required && plugin.enabled);
+    let is_there =
+        |name: &str| generations.iter().any(|generation| config.plugin(generation.name()).is_some_and(|p| p.name == name));
+    required.filter(|plugin| !is_there(&plugin.name)).map(|plugin| plugin.name.clone()).collect()
 }
 
 /// The hooks of all plugins by priority; within one, in load order.

@@ -75,10 +75,7 @@ impl Commands for Standing {
     fn library(&self, config: &Config) -> anyhow::Result<Library> {
         let (house, requests) = Self::house(config);
         let mut control = Control::new(Arc::clone(&house), requests, config.clone(), self.linked.clone())?;
-        // Files that were just written count here: whoever asks has written them.
-        while !control.look() {
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
+        control.start_up()?;
         let (client, parts) = house.snapshot.load().client();
         Ok(Library::build(client, &parts)?)
     }

@@ -17,7 +17,7 @@ use super::{
 };
 
 /// The keys of a plugin's table that belong to the host.
-const RESERVED: [&str; 3] = ["enabled", "order", "sha256"];
+const RESERVED: [&str; 4] = ["enabled", "order", "required", "sha256"];
 
 /// What the file says about one plugin.
 #[derive(Debug, Clone)]
@@ -26,6 +26,10 @@ pub struct PluginConfig {
     pub name: String,
     /// Whether it is to run. Default `true`.
     pub enabled: bool,
+    /// Whether clients are refused while it does not serve. Default `false`.
+    ///
+    /// For what must never be missing, such as a plugin that authorizes.
+    pub required: bool,
     /// Plugins of a lower number are loaded first; those of one number by name. Default 0.
     ///
     /// What a plugin requires is loaded before it in any case.
@@ -43,6 +47,7 @@ impl PluginConfig {
         Self {
             name: name.to_owned(),
             enabled,
+            required: false,
             order: 0,
             sha256: Vec::new(),
             table: Value::Object(serde_json::Map::new()),
@@ -92,6 +97,7 @@ impl PartialEq for PluginConfig {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
             && self.enabled == other.enabled
+            && self.required == other.required
             && self.order == other.order
             && self.sha256 == other.sha256
             && self.table == other.table
@@ -164,6 +170,7 @@ fn read(name: &str, item: &Item, source: &Arc<Source>) -> Result<PluginConfig, F
     Ok(PluginConfig {
         name: name.to_owned(),
         enabled: reserved(key("enabled"), "enabled")?.unwrap_or(true),
+        required: reserved(key("required"), "required")?.unwrap_or(false),
         order: reserved(key("order"), "order")?.unwrap_or(0),
         sha256: reserved(key("sha256"), "sha256")?.unwrap_or_default(),
         table: Value::Object(table),

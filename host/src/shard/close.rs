@@ -51,11 +51,8 @@ impl Shard {
     /// A session is over: the spark is gone, its hooks are told, its connection is written to the end.
     pub(super) fn finish(&self, id: SparkId, reason: &DisconnectReason) {
         let Some(spark) = self.slab.borrow_mut().remove(id) else { return };
-        if !spark.bare {
-            self.house.leave(id);
-        }
         self.drop_exchanges(id);
-        let Spark { stream, out, session, announced, rare, .. } = *spark;
+        let Spark { stream, out, session, announced, bare, rare, .. } = *spark;
         drop(session);
         let ending = rare.and_then(|rare| rare.ending);
         if let Some(stream) = stream {
@@ -63,6 +60,10 @@ impl Shard {
         }
         if announced {
             self.snapshot().disconnected(id, ending.as_ref().unwrap_or(reason));
+        }
+        if !bare {
+            // Only now: the hooks may still ask who it was.
+            self.house.leave(id);
         }
     }
 

@@ -14,7 +14,8 @@ impl Shard {
     /// Leads one message to where it belongs.
     #[inline]
     pub(super) fn message(&self, snapshot: &Snapshot, id: SparkId, parser: &ParserEntry, kind: Kind, wire: &[u8]) {
-        let may_be_control = wire.len() <= primus::LONGEST && wire.first().is_some_and(|first| parser.handle.may_be_string(*first));
+        let may_be_control =
+            wire.len() <= primus::LONGEST && wire.first().is_some_and(|first| parser.handle.may_be_string(*first));
         if may_be_control && self.control(id, parser, kind, wire) {
             return;
         }

@@ -15,6 +15,11 @@ use crate::spark::id::{self, Info};
 use crate::spark::out::OutBuffer;
 use crate::spark::{Phase, Spark};
 
+/// Header fields that are for authorizers only: what every plugin may ask of a spark does not show them.
+fn is_credential(name: &str) -> bool {
+    matches!(name, "authorization" | "proxy-authorization")
+}
+
 impl Shard {
     /// Opens a session for a request, and hands it the request as its first exchange.
     ///
@@ -39,6 +44,7 @@ impl Shard {
             query: request.query().to_owned(),
             headers: request
                 .headers()
+                .filter(|(name, _)| !is_credential(name))
                 .map(|(name, value)| (name.to_owned(), String::from_utf8_lossy(value).into_owned()))
                 .collect(),
             transport: entry.handle.name().to_owned(),

@@ -81,7 +81,7 @@ impl Transport for WebSocketTransport {
     type Session = WebSocket;
 
     fn name(&self) -> &str {
-        "websocket"
+        "websockets"
     }
 
     fn route(&self, request: &Request<'_>) -> Route {
