@@ -106,7 +106,7 @@ impl Drop for Completion {
     fn drop(&mut self) {
         if self.token.is_some() {
             let refusal = Refusal::new("the plugin was stopped").with_status(503);
-            self.answer(status::FAILED, &value::to_vec(&refusal).unwrap_or_default());
+            self.answer(status::MISSING, &value::to_vec(&refusal).unwrap_or_default());
         }
     }
 }

@@ -279,7 +279,8 @@ pub struct HostTable {
     /// that name are called, the first that does not answer MISSING gives the reply.
     pub call_service:
         extern "C" fn(Opaque, service: RStr<'_>, method: RStr<'_>, arguments: RSlice<'_, u8>, reply: &mut RVec<u8>) -> u32,
-    /// The answer to a PENDING call: its status and its encoded reply.
+    /// The answer to a PENDING call: its status and its encoded reply, as the call itself would have answered; PANICKED with the
+    /// report as text; MISSING with an encoded refusal where the plugin was stopped before it knew.
     pub complete: extern "C" fn(Opaque, token: u64, status: u32, reply: RSlice<'_, u8>),
     /// A number that a hook uses to defer the message that it looks at.
     pub defer: extern "C" fn(Opaque, spark: u64) -> u64,

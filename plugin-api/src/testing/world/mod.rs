@@ -464,3 +464,27 @@ fn info(request: &Request<'_>, number: u32, parser: &str) -> SparkInfo {
         parser: parser.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::PluginRuntime;
+    use crate::testing::boundary::{host_of, registered, with_raw};
+    use crate::testing::plugged::PluginHost;
+
+    #[test]
+    fn a_call_that_waits_is_answered_when_the_plugin_is_stopped() {
+        let world = Arc::<World>::default();
+        let host = host_of(PluginHost::new(&world, "slow", 1));
+        let runtime = PluginRuntime::default();
+        let registrations = registered(&host, &runtime, |registrar| {
+            registrar.route("GET", "/", |_| std::future::pending());
+        });
+        let (_, _, route) = &registrations.routes[0];
+        assert_eq!(with_raw(&"/".into(), |raw| route.call(raw, 7)), Ok(Answer::Pending));
+        runtime.stop();
+        let (status, reply) = world.state().answers.remove(&7).expect("the future was dropped");
+        assert_eq!(status, status::MISSING);
+        assert!(matches!(Answer::of(status, &reply), Answer::Refused(refusal) if refusal.status == 503));
+    }
+}
