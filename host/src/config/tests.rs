@@ -327,7 +327,7 @@ fn a_plugins_unknown_key_is_explained_by_its_schema() {
     );
     check_explained(
         "limts",
-        "plugins.toml:3:1: ws.limts: unknown key; did you mean `limits`? (allowed: limits, mode, users, enabled, order, sha256)",
+        "plugins.toml:3:1: ws.limts: unknown key; did you mean `limits`? (allowed: limits, mode, users, enabled, order, required, sha256)",
     );
 }
 

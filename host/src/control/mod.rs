@@ -1,0 +1,222 @@
+//! The control thread: it alone loads, starts, replaces and stops plugins, and puts pictures into force.
+//!
+//! What is wanted is the plugins folder and `plugins.toml`; what is there is a list of generations. [`Control::reconcile`]
+//! brings the second to the first, one plugin at a time, and leaves alone what fails: an old generation goes on serving.
+
+mod bring_up;
+mod publish;
+mod request;
+mod source;
+mod wanted;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use plugin_api::abi::module::PluginModuleRef;
+
+pub use self::request::{ControlSender, Request};
+use self::source::{SETTLED, Source, Stamp, name_of};
+use crate::config::Config;
+use crate::generation::Generation;
+use crate::house::House;
+use crate::loader::Copies;
+use crate::snapshot::Snapshot;
+
+/// How long a folder must be quiet before it is looked at.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// How long a change waits for others that are still being written.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long the start waits for files that are being written.
+const FIRST_LOOK: Duration = Duration::from_secs(3);
+
+/// How often the folder is looked at without being told: where there are no events (network file systems), this is what finds
+/// a change.
+const ROUND: Duration = Duration::from_secs(5);
+
+/// The control thread's state.
+pub struct Control {
+    house: Arc<House>,
+    requests: Receiver<Request>,
+    copies: Copies,
+    config: Config,
+    config_stamp: Option<Stamp>,
+    sources: BTreeMap<PathBuf, Source>,
+    numbers: HashMap<String, u64>,
+    retiring: Vec<Arc<Generation>>,
+    timers: Vec<(Instant, String, u64, u64)>,
+    folder_trouble: Option<String>,
+    /// Something was seen that is not brought about yet.
+    pending: bool,
+    /// Since when files are seen that are still being written.
+    unsettled_since: Option<Instant>,
+}
+
+impl Control {
+    /// Over a house that has no plugins yet. `linked` are those that are part of the binary.
+    ///
+    /// # Errors
+    ///
+    /// The folder for private copies can't be made.
+    pub fn new(
+        house: Arc<House>,
+        requests: Receiver<Request>,
+        config: Config,
+        linked: Vec<PluginModuleRef>,
+    ) -> std::io::Result<Self> {
+        let sources = linked
+            .into_iter()
+            .enumerate()
+            .map(|(index, module)| {
+                (PathBuf::from(format!("(linked {index})")), Source { linked: Some(module), ..Source::default() })
+            })
+            .collect();
+        let config_stamp = Stamp::of(config.file()).ok();
+        Ok(Self {
+            house,
+            requests,
+            copies: Copies::new()?,
+            config,
+            config_stamp,
+            sources,
+            numbers: HashMap::new(),
+            retiring: Vec::new(),
+            timers: Vec::new(),
+            folder_trouble: None,
+            pending: false,
+            unsettled_since: None,
+        })
+    }
+
+    /// Serves requests until it is told to stop.
+    pub fn run(mut self) {
+        let mut look_at = Instant::now() + ROUND;
+        loop {
+            let timer = self.timers.iter().map(|(at, ..)| *at).min();
+            let next = timer.map_or(look_at, |timer| timer.min(look_at));
+            match self.requests.recv_timeout(next.saturating_duration_since(Instant::now())) {
+                Ok(Request::Changed) => look_at = Instant::now() + QUIET,
+                Ok(Request::SetTimer { plugin, generation, timer, after_ms }) => {
+                    self.clear_timer(&plugin, generation, timer);
+                    self.timers.push((Instant::now() + Duration::from_millis(after_ms), plugin, generation, timer));
+                }
+                Ok(Request::ClearTimer { plugin, generation, timer }) => self.clear_timer(&plugin, generation, timer),
+                Ok(Request::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let now = Instant::now();
+            self.fire_timers(now);
+            if now >= look_at {
+                let settled = self.look();
+                look_at = now + if settled { ROUND } else { QUIET };
+                self.retire();
+            }
+        }
+        self.stop_all();
+    }
+
+    // ---- timers of plugins ------------------------------------------------------------------------------------------------
+
+    fn clear_timer(&mut self, plugin: &str, generation: u64, timer: u64) {
+        self.timers.retain(|(_, of, number, known)| !(of == plugin && *number == generation && *known == timer));
+    }
+
+    fn fire_timers(&mut self, now: Instant) {
+        let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.timers).into_iter().partition(|(at, ..)| *at <= now);
+        self.timers = later;
+        for (_, plugin, number, timer) in due {
+            let generation = self.serving().find(|generation| generation.name() == plugin && generation.number == number);
+            let Some(generation) = generation.filter(|generation| !generation.is_quarantined()) else { continue };
+            if let Err(fault) = generation.instance.timer(timer) {
+                generation.quarantine("a timer", &fault);
+            }
+        }
+    }
+
+    fn serving(&self) -> impl Iterator<Item = Arc<Generation>> {
+        self.sources.values().filter_map(|source| source.generation.clone()).collect::<Vec<_>>().into_iter()
+    }
+
+    // ---- what is wanted ---------------------------------------------------------------------------------------------------
+
+    /// Brings up what is there at the start, once no file of it is being written any more.
+    ///
+    /// # Errors
+    ///
+    /// A plugin that `plugins.toml` names does not load or start: a server that is less than it was configured to be, one that
+    /// asks nobody for a password perhaps, is worse than none.
+    pub fn start_up(&mut self) -> anyhow::Result<()> {
+        let until = Instant::now() + FIRST_LOOK;
+        while !self.look_at_folder().1 && Instant::now() < until {
+            std::thread::sleep(SETTLED / 3);
+        }
+        self.reconcile();
+        let troubles = self.sources.iter().filter_map(|(path, source)| {
+            let name = source.name.clone().unwrap_or_else(|| name_of(path));
+            let serves = self.serving().any(|generation| generation.name() == name);
+            let wanted = !serves && self.config.plugin(&name).is_some_and(|config| config.enabled);
+            source.trouble.as_ref().filter(|_| wanted).map(|trouble| format!("{}: {trouble}", path.display()))
+        });
+        match troubles.collect::<Vec<_>>() {
+            troubles if troubles.is_empty() => Ok(()),
+            troubles => {
+                anyhow::bail!("plugins that {} names do not serve: {}", self.config.file().display(), troubles.join("; "))
+            }
+        }
+    }
+
+    /// Looks at the folder and the configuration, and brings about what they ask for. `false`: something is still changing.
+    fn look(&mut self) -> bool {
+        let config_changed = self.look_at_config();
+        let (files_changed, settled) = self.look_at_folder();
+        self.pending |= config_changed || files_changed;
+        // What belongs together is often copied together: a moment's patience starts it together.
+        let patient = *self.unsettled_since.get_or_insert_with(Instant::now);
+        if settled || patient.elapsed() > PATIENCE {
+            self.unsettled_since = None;
+            if std::mem::take(&mut self.pending) {
+                self.reconcile();
+            }
+        }
+        settled
+    }
+
+    // ---- bringing it about ------------------------------------------------------------------------------------------------
+
+    // ---- the end of generations -------------------------------------------------------------------------------------------
+
+    /// Stops generations that nothing refers to any more. Their libraries stay mapped.
+    fn retire(&mut self) {
+        let (idle, busy): (Vec<_>, Vec<_>) = std::mem::take(&mut self.retiring).into_iter().partition(is_idle);
+        self.retiring = busy;
+        for generation in idle {
+            if let Err(fault) = generation.instance.stop() {
+                tracing::error!(plugin = generation.name(), "panicked in stop: {}", fault.report);
+            }
+            tracing::info!(plugin = generation.name(), generation = generation.number, "is retired");
+        }
+    }
+
+    fn stop_all(&mut self) {
+        let generations = self.house.snapshot.load().generations.clone();
+        let empty = Snapshot::new(self.config.clone(), Vec::new(), &self.house.numbers);
+        self.house.snapshot.store(Arc::new(empty));
+        for generation in self.retiring.drain(..).chain(generations.into_iter().rev()) {
+            if let Err(fault) = generation.instance.stop() {
+                tracing::error!(plugin = generation.name(), "panicked in stop: {}", fault.report);
+            }
+        }
+    }
+}
+
+/// Whether a retiring generation has no session, no parser in use and no place in a picture any more.
+fn is_idle(generation: &Arc<Generation>) -> bool {
+    let registrations = &generation.registrations;
+    Arc::strong_count(generation) == 1
+        && registrations.transports.iter().all(|(_, transport)| Arc::strong_count(transport) == 1)
+        && registrations.parsers.iter().all(|parser| Arc::strong_count(parser) == 1)
+}

@@ -1,0 +1,103 @@
+//! Putting a picture into force on all shards, with the state of replaced generations carried over.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Control;
+use crate::generation::Generation;
+use crate::house::ClientLibrary;
+use crate::http::library::Library;
+use crate::shard::inbox::{Command, Switch};
+use crate::snapshot::Snapshot;
+
+impl Control {
+    /// Puts a picture into force on all shards. Where generations were replaced, all shards stop between two messages while
+    /// their state is carried over.
+    pub(super) fn publish(&mut self, generations: Vec<Arc<Generation>>, replaced: &[(Arc<Generation>, Arc<Generation>)]) {
+        let mut given_up = Vec::new();
+        if replaced.is_empty() {
+            let snapshot = Arc::new(Snapshot::new(self.config.clone(), generations, &self.house.numbers));
+            self.house.snapshot.store(Arc::clone(&snapshot));
+            for inbox in &self.house.inboxes {
+                inbox.post(Command::Snapshot(Arc::clone(&snapshot)));
+            }
+        } else {
+            let switch = Switch::new(self.house.inboxes.len());
+            for inbox in &self.house.inboxes {
+                inbox.post(Command::Switch(Arc::clone(&switch)));
+            }
+            let began = Instant::now();
+            switch.change(|| {
+                let mut generations = generations;
+                for (old, new) in replaced {
+                    if let Err(reason) = carry_over(old, new) {
+                        for generation in &mut generations {
+                            if Arc::ptr_eq(generation, new) {
+                                *generation = Arc::clone(old);
+                            }
+                        }
+                        given_up.push((Arc::clone(old), Arc::clone(new), reason));
+                    }
+                }
+                self.house.snapshot.store(Arc::new(Snapshot::new(self.config.clone(), generations, &self.house.numbers)));
+            });
+            let pause = began.elapsed();
+            for (_, new) in replaced.iter().filter(|(_, new)| !given_up.iter().any(|(_, failed, _)| Arc::ptr_eq(failed, new))) {
+                tracing::info!(
+                    plugin = new.name(),
+                    generation = new.number,
+                    version = new.manifest.version,
+                    ?pause,
+                    "is replaced"
+                );
+            }
+        }
+        for (old, new, reason) in given_up {
+            tracing::error!(plugin = new.name(), "is not replaced: {reason}; the former generation goes on");
+            for source in self.sources.values_mut() {
+                if source.generation.as_ref().is_some_and(|generation| Arc::ptr_eq(generation, &new)) {
+                    source.generation = Some(Arc::clone(&old));
+                    source.trouble = Some(reason.clone());
+                }
+            }
+            self.retiring.push(new);
+        }
+        self.assemble_client();
+    }
+
+    /// Assembles the client of the picture in force, beside everything else: compressing takes its time.
+    fn assemble_client(&self) {
+        let snapshot = self.house.snapshot.load_full();
+        let house = Arc::clone(&self.house);
+        std::thread::spawn(move || {
+            let (config, parts) = snapshot.client();
+            let library = Library::build(config, &parts).map(Arc::new).map_err(|error| error.to_string());
+            if let Err(error) = &library {
+                tracing::error!("the client can't be assembled: {error}");
+            }
+            house.library.send_if_modified(|state| {
+                let newer = snapshot.number > state.version;
+                if newer {
+                    *state = ClientLibrary { version: snapshot.number, library: Some(library) };
+                }
+                newer
+            });
+        });
+    }
+}
+
+/// Hands the state of one generation to the next.
+fn carry_over(old: &Generation, new: &Generation) -> Result<(), String> {
+    if old.is_quarantined() {
+        // Its state may be half changed.
+        return Ok(());
+    }
+    match old.instance.save() {
+        Ok(Some(state)) => new.instance.restore(&state).map_err(|failure| failure.to_string()),
+        Ok(None) => Ok(()),
+        Err(fault) => {
+            old.quarantine("save", &fault);
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What is known of one library file: how it looked, what it was loaded as, what of it serves, and what is wrong with it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use plugin_api::abi::module::PluginModuleRef;
+
+use crate::config::PluginConfig;
+use crate::generation::Generation;
+use crate::loader::{self, Loaded};
+
+/// How old a file's last change must be: a younger one may still be written.
+pub(super) const SETTLED: Duration = Duration::from_millis(150);
+
+/// How a file looked when it was last dealt with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    len: u64,
+    modified: SystemTime,
+    inode: u64,
+}
+
+impl Stamp {
+    pub(super) fn of(path: &Path) -> std::io::Result<Self> {
+        use std::os::unix::fs::MetadataExt;
+        let metadata = std::fs::metadata(path)?;
+        Ok(Self { len: metadata.len(), modified: metadata.modified()?, inode: metadata.ino() })
+    }
+
+    pub(super) fn is_settled(&self) -> bool {
+        self.modified.elapsed().is_ok_and(|age| age >= SETTLED)
+    }
+}
+
+/// What is known of one library file, or of one plugin that is linked in.
+#[derive(Default)]
+pub(super) struct Source {
+    pub(super) stamp: Option<Stamp>,
+    pub(super) linked: Option<PluginModuleRef>,
+    /// Loaded and not started yet: after a change, or where it is disabled.
+    pub(super) loaded: Option<Loaded>,
+    /// The plugin's name, once it was loaded.
+    pub(super) name: Option<String>,
+    pub(super) requires: Vec<String>,
+    pub(super) schema: serde_json::Value,
+    /// What serves now.
+    pub(super) generation: Option<Arc<Generation>>,
+    /// The configuration that was last tried.
+    pub(super) tried: Option<PluginConfig>,
+    /// Why it does not serve, or why a newer file or configuration does not.
+    pub(super) trouble: Option<String>,
+    /// The file has gone; what it brought goes, too.
+    pub(super) gone: bool,
+}
+
+impl Source {
+    /// Takes what loading has come to.
+    pub(super) fn take(&mut self, loaded: Result<Loaded, loader::LoadError>) {
+        match loaded {
+            Ok(loaded) => {
+                self.trouble = None;
+                self.name = Some(loaded.manifest.name.clone());
+                self.requires.clone_from(&loaded.manifest.requires);
+                self.schema = loaded.manifest.config.clone();
+                self.loaded = Some(loaded);
+            }
+            Err(error) => self.trouble = Some(error.to_string()),
+        }
+    }
+}
+
+/// The plugin's name that a file's name suggests.
+pub(super) fn name_of(file: &Path) -> String {
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    stem.strip_prefix("lib").unwrap_or(&stem).to_owned()
+}

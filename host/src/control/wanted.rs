@@ -1,0 +1,121 @@
+//! What is wanted: the plugins folder and `plugins.toml`, looked at for changes.
+
+use std::path::Path;
+
+use super::Control;
+use super::source::{Stamp, name_of};
+use crate::config::Config;
+use crate::loader;
+
+impl Control {
+    pub(super) fn look_at_config(&mut self) -> bool {
+        let file = self.config.file().to_owned();
+        let stamp = Stamp::of(&file).ok();
+        if stamp == self.config_stamp {
+            return false;
+        }
+        self.config_stamp = stamp;
+        match Config::load(&file) {
+            Ok(config) if config == self.config => false,
+            Ok(config) => {
+                tracing::info!(file = %file.display(), "the configuration has changed");
+                for key in changed_for_restart(&self.config, &config) {
+                    tracing::warn!("[server] {key} takes effect at the next start only");
+                }
+                self.config = config;
+                true
+            }
+            Err(error) => {
+                tracing::error!("the old configuration stays in force: {error}");
+                false
+            }
+        }
+    }
+
+    pub(super) fn look_at_folder(&mut self) -> (bool, bool) {
+        let folder = self.config.server.plugins.clone();
+        let files = loader::check_folder(&folder)
+            .map_err(|error| error.to_string())
+            .and_then(|()| loader::libraries(&folder).map_err(|error| format!("{}: {error}", folder.display())));
+        let files = match files {
+            Ok(files) => {
+                self.folder_trouble = None;
+                files
+            }
+            Err(trouble) => {
+                if self.folder_trouble.as_ref() != Some(&trouble) {
+                    tracing::error!("no plugin is loaded: {trouble}");
+                    self.folder_trouble = Some(trouble);
+                }
+                // What serves goes on: a folder that is being replaced is gone for a moment.
+                return (false, true);
+            }
+        };
+        let mut changed = false;
+        let mut settled = true;
+        for source in self.sources.iter_mut().filter(|(path, source)| source.linked.is_none() && !files.contains(path)) {
+            changed |= !std::mem::replace(&mut source.1.gone, true);
+        }
+        for file in files {
+            let Ok(stamp) = Stamp::of(&file) else { continue };
+            let known = self.sources.get(&file).filter(|source| !source.gone).and_then(|source| source.stamp);
+            if known == Some(stamp) || (known.is_none() && !self.may_load(&file)) {
+                continue;
+            }
+            if !stamp.is_settled() {
+                settled = false;
+                continue;
+            }
+            changed = true;
+            self.load(&file, stamp);
+        }
+        for source in self.sources.values_mut().filter(|source| source.linked.is_some() && source.name.is_none()) {
+            changed = true;
+            if let Some(module) = source.linked {
+                source.take(loader::linked(module));
+            }
+        }
+        (changed, settled)
+    }
+
+    /// Loads a new or changed file.
+    fn load(&mut self, file: &Path, stamp: Stamp) {
+        let pins = self.pins(file);
+        let loaded = loader::load(file, pins.as_deref(), &mut self.copies);
+        if let Err(error) = &loaded {
+            tracing::error!("{} {error}", file.display());
+        }
+        let source = self.sources.entry(file.to_owned()).or_default();
+        source.stamp = Some(stamp);
+        source.gone = false;
+        source.take(loaded);
+    }
+
+    /// Whether a file's code may run at all: not where its table, or `auto_load`, says that it is not wanted.
+    fn may_load(&self, file: &Path) -> bool {
+        self.config.plugin_or_default(&name_of(file)).enabled
+    }
+
+    /// The hashes of which a file must have one.
+    pub(super) fn pins(&self, file: &Path) -> Option<Vec<[u8; 32]>> {
+        let config = self.config.plugin_or_default(&name_of(file));
+        let pinned = self.config.server.pinned || !config.sha256.is_empty();
+        pinned.then(|| config.sha256.iter().map(|pin| pin.0).collect())
+    }
+}
+
+/// The host's own keys that a running server can't change.
+fn changed_for_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+    let (old, new) = (&old.server, &new.server);
+    let mut keys = Vec::new();
+    if old.listen != new.listen {
+        keys.push("listen");
+    }
+    if old.shards != new.shards {
+        keys.push("shards");
+    }
+    if old.log != new.log {
+        keys.push("log");
+    }
+    keys
+}
