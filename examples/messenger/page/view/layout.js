@@ -76,7 +76,6 @@ export function showLayout(chat) {
   });
   chat.addEventListener("members", showNote);
   chat.addEventListener("rooms", showTitle);
-  addEventListener("hashchange", follow);
   addEventListener("popstate", follow);
 
   byId("back", HTMLButtonElement).addEventListener("click", () => chat.open(null));

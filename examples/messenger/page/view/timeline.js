@@ -47,8 +47,8 @@ export function showTimeline(chat) {
       const after = messages[index + 1];
       const isNewDay = !before || dayOf(before.at) !== dayOf(message.at);
       const isNewToReader = message.id === conversation?.firstUnread;
-      if (isNewDay) place(`day ${dayOf(message.at)}`, () => dayDivider()).textContent = dayName(message.at, Date.now());
-      if (isNewToReader && before) place("unread", () => unreadDivider());
+      if (isNewDay) place(`day ${dayOf(message.at)}`, () => build("li", "divider")).textContent = dayName(message.at, Date.now());
+      if (isNewToReader && before) place("unread", () => build("li", "divider divider-unread", "New"));
       const element = place(message.id, () => new MessageElement(message, chat).element);
       const starts = isNewDay || isNewToReader || !before || isApart(before, message);
       const ends = !after || isApart(message, after) || dayOf(after.at) !== dayOf(message.at) || after.id === conversation?.firstUnread;
@@ -144,18 +144,6 @@ export function showTimeline(chat) {
 /** @param {Message} before @param {Message} after */
 function isApart(before, after) {
   return before.author !== after.author || after.at - before.at > GROUP_PAUSE_MS;
-}
-
-function dayDivider() {
-  const element = build("li", "divider");
-  element.setAttribute("role", "separator");
-  return element;
-}
-
-function unreadDivider() {
-  const element = build("li", "divider divider-unread", "New");
-  element.setAttribute("role", "separator");
-  return element;
 }
 
 /** @type {WeakMap<HTMLElement, MessageElement>} */
