@@ -27,6 +27,7 @@ use crate::http::cors::Access;
 use crate::http::forwarded::Client;
 use crate::http::health::{self, Readiness};
 use crate::http::library::Flavour;
+use crate::http::metrics;
 use crate::shard::Shard;
 use crate::shard::exchange::{Exchange, ExchangeGuard, Reply};
 use crate::shard::inbox::Command;
@@ -147,6 +148,10 @@ impl Visit {
                 let draining = self.shard.house().draining.load(Ordering::Relaxed);
                 let readiness = if draining { Readiness::Draining } else { Readiness::Ready };
                 return bytes_response(health::ready(readiness));
+            }
+            metrics::PATH => {
+                let client = request.address().map_or(self.peer, |address| address).ip();
+                return bytes_response(metrics::respond(client, &self.shard.house().figures(snapshot)));
             }
             path => {
                 if let Ok(found) = snapshot.routes.at(path) {

@@ -13,6 +13,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::control::ControlSender;
 use crate::http::library::Library;
+use crate::http::metrics::{Figure, Kind};
 use crate::parsers::ParserNumbers;
 use crate::shard::inbox::{Command, Inbox};
 use crate::snapshot::{Ref, Snapshot};
@@ -155,6 +156,33 @@ impl House {
         &self.directories[usize::from(id.shard())]
     }
 
+    /// What the host and the plugins count.
+    pub fn figures(&self, snapshot: &Snapshot) -> Vec<Figure> {
+        let own = [
+            ("sparks", "Clients that are connected.", Kind::Gauge, self.sparks().len() as u64),
+            ("messages_dropped", "Messages dropped since too much waited.", Kind::Counter, load(&self.metrics.dropped)),
+            ("sparks_overflowed", "Sparks closed since too much waited.", Kind::Counter, load(&self.metrics.overflowed)),
+            ("messages_refused", "Messages that a parser refused.", Kind::Counter, load(&self.metrics.refused)),
+        ];
+        let own = own.into_iter().map(|(name, help, kind, value)| Figure {
+            name: name.to_owned(),
+            help: help.to_owned(),
+            kind,
+            plugin: None,
+            value,
+        });
+        let of_plugins = snapshot.generations.iter().flat_map(|generation| {
+            generation.registrations.counters.iter().zip(&generation.counters).map(|((name, help), value)| Figure {
+                name: name.clone(),
+                help: help.clone(),
+                kind: Kind::Counter,
+                plugin: Some(generation.name().to_owned()),
+                value: load(value),
+            })
+        });
+        own.chain(of_plugins).collect()
+    }
+
     // ---- commands ---------------------------------------------------------------------------------------------------------
 
     /// Puts a command into the inbox of a spark's shard.
@@ -197,4 +225,8 @@ impl House {
         }
         (status::MISSING, Vec::new())
     }
+}
+
+fn load(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
 }

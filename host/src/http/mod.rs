@@ -4,12 +4,13 @@
 //! server. Knows HTTP; knows no transport, no plugin and no credential.
 //!
 //! The order in which a request meets them: [`forwarded`] (who is it?), [`cors`] (may its page ask?), then one of
-//! [`health`], [`spec`], [`library`], a plugin, and last [`static_files`].
+//! [`health`], [`metrics`], [`spec`], [`library`], a plugin, and last [`static_files`].
 
 pub mod cors;
 pub mod forwarded;
 pub mod health;
 pub mod library;
+pub mod metrics;
 pub mod spec;
 pub mod static_files;
 
