@@ -149,7 +149,7 @@ impl Inflater {
             // One byte more than allowed shows that the limit is passed.
             if message.len() == message.capacity() {
                 let room = message.len().max(Self::LEAST_ROOM);
-                message.reserve_exact(room.min(limit + 1 - message.len()));
+                message.reserve_exact(room.min(limit.saturating_add(1) - message.len()));
             }
             let before = self.raw.total_in();
             let status = self.raw.decompress_vec(compressed, message, FlushDecompress::Sync);

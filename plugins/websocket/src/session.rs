@@ -5,8 +5,9 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
-use plugin_api::{Carrier, Close, DisconnectReason, Events, ExchangeId, Kind, Out, Request, Session, TimerId};
+use plugin_api::{Carrier, Close, DisconnectReason, Events, ExchangeId, Kind, Out, Request, Response, Session, TimerId};
 
 use crate::close::{self, CloseCode};
 use crate::deflate::Contexts;
@@ -19,8 +20,8 @@ use crate::mask::{self, Charset};
 use crate::message::Assembly;
 use crate::utf8;
 
-/// The peer's answer to our close frame is waited for.
-const CLOSING: TimerId = TimerId(0);
+/// The only timer: what it is for is told by the phase.
+const TIMER: TimerId = TimerId(0);
 
 /// One connection.
 pub struct WebSocket {
@@ -30,22 +31,30 @@ pub struct WebSocket {
     /// There when permessage-deflate was negotiated.
     contexts: Option<Box<Contexts>>,
     phase: Phase,
-    purpose: Purpose,
 }
 
-const _: () = assert!(size_of::<WebSocket>() <= 32);
+const _: () = assert!(size_of::<WebSocket>() <= 40);
 
 /// Where the connection stands (RFC 6455, section 4 and 7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// The handshake is not answered.
-    Connecting,
+    Connecting(Purpose),
     /// Messages flow.
-    Open,
+    Open(Purpose),
     /// Our close frame is sent, the peer's has not come.
     Closing,
+    /// The peer has sent its last: a close frame, or a violation. Nothing is read any more, but what the host answers to the
+    /// messages before it still goes out, and only then our close frame.
+    Ending(Box<Ending>),
     /// Nothing is read or written any more.
     Closed,
+}
+
+/// How a connection is going to end.
+struct Ending {
+    /// The payload of our close frame.
+    close: Vec<u8>,
+    reason: DisconnectReason,
 }
 
 /// What becomes of messages.
@@ -60,13 +69,13 @@ pub enum Purpose {
 impl WebSocket {
     /// Before its handshake.
     pub fn new(endpoint: Arc<Endpoint>, purpose: Purpose) -> Self {
-        Self { endpoint, incomplete: None, contexts: None, phase: Phase::Connecting, purpose }
+        Self { endpoint, incomplete: None, contexts: None, phase: Phase::Connecting(purpose) }
     }
 
     /// Reads frames until the input ends or the connection does.
     fn read(&mut self, input: &mut [u8], events: &mut Events<'_>) -> Result<(), ProtocolError> {
         let mut at = 0;
-        while at < input.len() && self.phase != Phase::Closed {
+        while at < input.len() && matches!(self.phase, Phase::Open(_) | Phase::Closing) {
             if self.incomplete.is_none()
                 && let Parsed::Header(header, size) = Header::parse(&input[at..])?
                 && header.end == End::Final
@@ -100,9 +109,9 @@ impl WebSocket {
                 if kind == Kind::Text && charset == Charset::Unknown {
                     utf8::check(bytes)?;
                 }
-                match (self.phase, self.purpose) {
-                    (Phase::Open, Purpose::Messages) => events.message(kind, payload),
-                    (Phase::Open, Purpose::Echo) => self.write_message(kind, bytes, &mut events.out()),
+                match self.phase {
+                    Phase::Open(Purpose::Messages) => events.message(kind, payload),
+                    Phase::Open(Purpose::Echo) => self.write_message(kind, bytes, &mut events.out()),
                     _ => {}
                 }
                 Ok(())
@@ -155,7 +164,7 @@ impl WebSocket {
         if let Some(message) = incomplete.end() {
             self.finish(message, events)?;
         }
-        if self.phase != Phase::Closed && !incomplete.is_empty() {
+        if !incomplete.is_empty() {
             self.incomplete = Some(incomplete);
         }
         Ok(used)
@@ -173,9 +182,9 @@ impl WebSocket {
         if let (Some(inflater), Some(contexts)) = (inflater, &mut self.contexts) {
             contexts.return_inflater(inflater, &self.endpoint.codecs);
         }
-        match (self.phase, self.purpose) {
-            (Phase::Open, Purpose::Messages) => events.message_owned(kind, bytes),
-            (Phase::Open, Purpose::Echo) => self.write_message(kind, &bytes, &mut events.out()),
+        match self.phase {
+            Phase::Open(Purpose::Messages) => events.message_owned(kind, bytes),
+            Phase::Open(Purpose::Echo) => self.write_message(kind, &bytes, &mut events.out()),
             _ => {}
         }
         Ok(())
@@ -186,39 +195,45 @@ impl WebSocket {
         match control {
             Control::Ping => {
                 events.alive();
-                if self.phase == Phase::Open {
+                if let Phase::Open(_) = self.phase {
                     write_control(Control::Pong, payload, &mut events.out());
                 }
             }
             Control::Pong => events.alive(),
             Control::Close => {
-                let said = close::parse(payload)?;
-                if self.phase == Phase::Open {
-                    // The code comes back, without the reason (section 5.5.1).
-                    write_control(Control::Close, payload.get(..2).unwrap_or_default(), &mut events.out());
-                    let (code, reason) = said.map_or((None, ""), |(code, reason)| (Some(code.get()), reason));
-                    self.end(DisconnectReason::Client { code, reason: reason.to_owned() }, events);
-                } else {
-                    self.end(DisconnectReason::Server, events);
-                }
+                let (code, reason) = close::parse(payload)?
+                    .map_or((None, String::new()), |(code, reason)| (Some(code.get()), reason.to_owned()));
+                // The code goes back, without the reason (section 5.5.1).
+                let close = payload.get(..2).unwrap_or_default().to_vec();
+                self.peer_ended(Ending { close, reason: DisconnectReason::Client { code, reason } }, events);
             }
         }
         Ok(())
     }
 
-    /// The peer broke the protocol: it is told so, once, and nothing more is read (section 7.1.7).
+    /// The peer broke the protocol: it is told so, and nothing more is read (section 7.1.7).
     #[cold]
     fn fail(&mut self, error: ProtocolError, events: &mut Events<'_>) {
         let code = error.close_code();
-        let reason = error.to_string();
-        if self.phase == Phase::Open {
-            write_control(Control::Close, &close::payload(code, &reason), &mut events.out());
-        }
+        let text = error.to_string();
+        let close = close::payload(code, &text);
         let reason = match error {
             ProtocolError::TooLong => DisconnectReason::Limit("max_message_bytes".to_owned()),
-            _ => DisconnectReason::Protocol { code: code.get(), reason },
+            _ => DisconnectReason::Protocol { code: code.get(), reason: text },
         };
-        self.end(reason, events);
+        self.peer_ended(Ending { close, reason }, events);
+    }
+
+    /// The host is to work off what came before the end first: it does so after this call, and then comes the timer.
+    fn peer_ended(&mut self, ending: Ending, events: &mut Events<'_>) {
+        match self.phase {
+            Phase::Open(_) => {
+                self.phase = Phase::Ending(Box::new(ending));
+                events.set_timer(TIMER, Duration::ZERO);
+            }
+            // It is the answer to our close frame, or in place of one.
+            _ => self.end(DisconnectReason::Server, events),
+        }
     }
 
     fn end(&mut self, reason: DisconnectReason, events: &mut Events<'_>) {
@@ -243,19 +258,21 @@ fn write_control(control: Control, payload: &[u8], out: &mut Out<'_>) {
 
 impl Session for WebSocket {
     fn request(&mut self, exchange: ExchangeId, request: &Request<'_>, events: &mut Events<'_>) {
+        let Phase::Connecting(purpose) = self.phase else {
+            return events.respond(exchange, Response::text(400, "a WebSocket has a single request"));
+        };
         match handshake::judge(request, &self.endpoint.settings) {
             Ok(acceptance) => {
                 acceptance.with_headers(|headers| events.upgrade(exchange, headers));
                 self.contexts = acceptance.deflate.map(|agreed| Box::new(Contexts::new(agreed.parameters)));
                 events.frame_class(self.endpoint.frame_class(self.contexts.as_deref()));
-                self.phase = Phase::Open;
+                self.phase = Phase::Open(purpose);
             }
             Err(refusal) => {
-                let reason = refusal.to_string();
                 let response = refusal.response();
-                let code = response.status;
+                let reason = DisconnectReason::Protocol { code: response.status, reason: refusal.to_string() };
                 events.respond(exchange, response);
-                self.end(DisconnectReason::Protocol { code, reason }, events);
+                self.end(reason, events);
             }
         }
     }
@@ -267,35 +284,42 @@ impl Session for WebSocket {
     }
 
     fn send(&mut self, kind: Kind, payload: &[u8], events: &mut Events<'_>) {
-        if self.phase == Phase::Open {
+        if let Phase::Open(_) | Phase::Ending(_) = self.phase {
             self.write_message(kind, payload, &mut events.out());
         }
     }
 
-    fn timeout(&mut self, timer: TimerId, events: &mut Events<'_>) {
-        if timer == CLOSING && self.phase == Phase::Closing {
-            self.end(DisconnectReason::Timeout("the answer to the close frame".to_owned()), events);
+    fn timeout(&mut self, _: TimerId, events: &mut Events<'_>) {
+        match std::mem::replace(&mut self.phase, Phase::Closed) {
+            Phase::Closing => self.end(DisconnectReason::Timeout("the answer to the close frame".to_owned()), events),
+            Phase::Ending(ending) => {
+                write_control(Control::Close, &ending.close, &mut events.out());
+                self.end(ending.reason, events);
+            }
+            // No timer is set in any other phase.
+            other => self.phase = other,
         }
     }
 
     fn close(&mut self, close: &Close, events: &mut Events<'_>) {
         match self.phase {
-            Phase::Connecting => self.end(DisconnectReason::Server, events),
-            Phase::Open => {
+            Phase::Connecting(_) => self.end(DisconnectReason::Server, events),
+            Phase::Open(_) => {
                 let code = close.code.and_then(CloseCode::new).or(self.endpoint.settings.close_code);
                 let payload = code.map(|code| close::payload(code, &close.reason)).unwrap_or_default();
                 write_control(Control::Close, &payload, &mut events.out());
                 self.phase = Phase::Closing;
-                events.set_timer(CLOSING, self.endpoint.settings.close_timeout);
+                events.set_timer(TIMER, self.endpoint.settings.close_timeout);
             }
-            Phase::Closing | Phase::Closed => {}
+            Phase::Closing | Phase::Ending(_) | Phase::Closed => {}
         }
     }
 
     fn disconnected(&mut self, _: Carrier, events: &mut Events<'_>) {
-        match self.phase {
-            Phase::Connecting | Phase::Open => self.end(DisconnectReason::Lost, events),
+        match std::mem::replace(&mut self.phase, Phase::Closed) {
+            Phase::Connecting(_) | Phase::Open(_) => self.end(DisconnectReason::Lost, events),
             Phase::Closing => self.end(DisconnectReason::Server, events),
+            Phase::Ending(ending) => self.end(ending.reason, events),
             Phase::Closed => {}
         }
     }
@@ -311,7 +335,7 @@ mod tests {
     #[test]
     fn a_session_between_two_messages_holds_nothing() {
         let endpoint = Arc::new(Endpoint::new(Settings::new(Config::default()).unwrap()));
-        let mut session = WebSocket { phase: Phase::Open, ..WebSocket::new(endpoint, Purpose::Messages) };
+        let mut session = WebSocket { phase: Phase::Open(Purpose::Messages), ..WebSocket::new(endpoint, Purpose::Messages) };
         let mut receive = |bytes: &[u8]| {
             session.receive(&mut bytes.to_vec(), &mut Events::new(&mut EventSink::new()));
             session.incomplete.is_some()

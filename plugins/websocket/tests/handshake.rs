@@ -166,10 +166,11 @@ fn compression_is_agreed_upon_only_where_it_is_on() {
 }
 
 #[test]
-fn a_session_refuses_what_is_no_handshake() {
-    let (exchange, events) = transport(Config::default()).open(handshake()).request(Request::new("GET", "/primus"));
+fn a_session_has_a_single_request() {
+    let mut session = transport(Config::default()).open(handshake());
+    let (exchange, events) = session.request(handshake());
     match &events[..] {
-        [Event::Respond(answered, response), Event::Close(_)] => assert_eq!((*answered, response.status), (exchange, 426)),
+        [Event::Respond(answered, response)] => assert_eq!((*answered, response.status), (exchange, 400)),
         other => panic!("{other:?}"),
     }
 }

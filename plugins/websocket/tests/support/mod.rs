@@ -185,8 +185,19 @@ impl Server {
         frames.into_iter().flat_map(|frame| self.receive(&frame.bytes())).collect()
     }
 
-    /// Receives bytes in one call. What went to the client comes first, then the events.
+    /// Receives bytes in one call, and lets the session end where it is about to, as a host does that has nothing to answer.
+    /// What went to the client comes first, then the events.
     pub fn receive(&mut self, bytes: &[u8]) -> Vec<Event> {
+        let mut events = self.receive_and_wait(bytes);
+        if events.last() == Some(&Event::Timer(Duration::ZERO)) {
+            events.pop();
+            events.extend(self.timeout());
+        }
+        events
+    }
+
+    /// Receives bytes in one call, and no more.
+    pub fn receive_and_wait(&mut self, bytes: &[u8]) -> Vec<Event> {
         read(self.session.receive(bytes))
     }
 
