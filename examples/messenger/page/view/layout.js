@@ -35,6 +35,8 @@ export function showLayout(chat) {
 
   /** Opens the room that the address names; joins it first when it is new to us. */
   async function follow() {
+    // Before the reader is in, the address waits.
+    if (isFirst) return;
     const name = decode(location.hash);
     if (!name) return chat.open(null);
     if (chat.conversations.has(name)) return chat.open(name);
