@@ -19,6 +19,9 @@ use crate::shard::inbox::{Command, Inbox};
 use crate::snapshot::{Ref, Snapshot};
 use crate::spark::id::{self, Info};
 
+/// Calls that wait, by token, and where the status and the reply go.
+type Waiting = HashMap<u64, oneshot::Sender<(u32, Vec<u8>)>>;
+
 /// What all threads share.
 pub struct House {
     /// The picture in force.
@@ -30,7 +33,7 @@ pub struct House {
     /// Who is there, by shard and slot.
     directories: Vec<RwLock<Vec<Option<Arc<Info>>>>>,
     /// Calls that wait for `complete`.
-    waiting: Mutex<HashMap<u64, oneshot::Sender<(u32, Vec<u8>)>>>,
+    waiting: Mutex<Waiting>,
     next_token: AtomicU64,
     /// Where changes of plugins are asked for.
     pub control: ControlSender,
@@ -107,7 +110,7 @@ impl House {
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, HashMap<u64, oneshot::Sender<(u32, Vec<u8>)>>> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

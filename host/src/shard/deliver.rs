@@ -17,10 +17,13 @@ use crate::config::Overflow;
 use crate::snapshot::{ParserEntry, Snapshot};
 use crate::spark::{Phase, Spark};
 
+/// A message as a parser writes it.
+type Encoded<'a> = (Kind, Cow<'a, [u8]>);
+
 /// One message in all the forms that were needed so far.
 struct Forms<'a> {
     payload: &'a Payload<'a>,
-    encoded: Vec<(u32, Option<(Kind, Cow<'a, [u8]>)>)>,
+    encoded: Vec<(u32, Option<Encoded<'a>>)>,
     frames: Vec<(*const TransportHandle, FrameClass, u32, Bytes)>,
 }
 
@@ -63,7 +66,7 @@ impl<'a> Forms<'a> {
 }
 
 /// A payload as a parser writes it.
-fn encode<'a>(payload: &'a Payload<'_>, parser: &ParserEntry, snapshot: &Snapshot) -> Option<(Kind, Cow<'a, [u8]>)> {
+fn encode<'a>(payload: &'a Payload<'_>, parser: &ParserEntry, snapshot: &Snapshot) -> Option<Encoded<'a>> {
     let value = match payload {
         Payload::Wire { parser: number, kind, bytes } if *number == parser.number => {
             return Some((*kind, Cow::Borrowed(bytes.as_ref())));

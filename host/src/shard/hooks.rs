@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use plugin_api::abi::host::{Answer, HookMessage};
+use plugin_api::abi::status;
 use plugin_api::{EndOptions, Flow, Kind, Payload, SparkId};
 
 use super::Shard;
@@ -13,7 +14,7 @@ use crate::spark::{Deferred, Phase};
 impl Shard {
     /// Leads one message to where it belongs.
     #[inline]
-    pub(super) fn message(&self, snapshot: &Snapshot, id: SparkId, parser: &ParserEntry, kind: Kind, wire: &[u8]) {
+    pub(super) fn message(&self, snapshot: &Arc<Snapshot>, id: SparkId, parser: &ParserEntry, kind: Kind, wire: &[u8]) {
         let may_be_control =
             wire.len() <= primus::LONGEST && wire.first().is_some_and(|first| parser.handle.may_be_string(*first));
         if may_be_control && self.control(id, parser, kind, wire) {
@@ -42,7 +43,7 @@ impl Shard {
     }
 
     /// Leads a message through the hooks from one on.
-    fn through_hooks(&self, snapshot: &Snapshot, id: SparkId, mut message: HookMessage<'_>, from: usize) {
+    fn through_hooks(&self, snapshot: &Arc<Snapshot>, id: SparkId, mut message: HookMessage<'_>, from: usize) {
         for (index, hook) in snapshot.incoming.iter().enumerate().skip(from) {
             if hook.generation.is_quarantined() {
                 continue;
@@ -50,8 +51,19 @@ impl Shard {
             match message.through(hook.get(), id) {
                 Ok(Flow::Next) => {}
                 Ok(Flow::Stop) => break,
+                Ok(Flow::Defer) if message.deferred() == 0 => {
+                    tracing::error!(
+                        plugin = hook.generation.name(),
+                        "a hook answered Flow::Defer without Message::defer: nobody could go on with the message, so it goes on now"
+                    );
+                }
                 Ok(Flow::Defer) => {
-                    let deferred = Deferred { token: message.deferred(), hook: index, payload: message.payload().into_owned() };
+                    let deferred = Deferred {
+                        token: message.deferred(),
+                        hook: index,
+                        payload: message.payload().into_owned(),
+                        snapshot: Arc::clone(snapshot),
+                    };
                     self.with_spark(id, |spark| {
                         if spark.phase == Phase::Open {
                             spark.phase = Phase::Deferred;
@@ -110,9 +122,9 @@ impl Shard {
             let (token, answer) = self.house.wait();
             let answer = match hook.get().call(id, token) {
                 Ok(Answer::Pending) => match answer.await {
-                    Ok((status, reply)) => Answer::of(status, &reply),
                     // The plugin was stopped before it answered.
-                    Err(_) => continue,
+                    Ok((status::MISSING, _)) | Err(_) => continue,
+                    Ok((status, reply)) => Answer::of(status, &reply),
                 },
                 Ok(ready) => {
                     self.house.forget(token);
@@ -153,12 +165,11 @@ impl Shard {
         });
         let Some((deferred, parser)) = resumed else { return };
         if flow == Flow::Next {
-            let snapshot = self.snapshot();
             let message = match &deferred.payload {
                 Payload::Wire { kind, bytes, .. } => HookMessage::from_wire(*kind, bytes, &parser.handle, parser.number),
                 Payload::Value(value) => HookMessage::from_value(value.to_vec(), &parser.handle, parser.number),
             };
-            self.through_hooks(&snapshot, id, message, deferred.hook + 1);
+            self.through_hooks(&deferred.snapshot, id, message, deferred.hook + 1);
         }
         self.release_held(id);
     }

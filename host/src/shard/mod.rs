@@ -124,9 +124,9 @@ impl Shard {
         Arc::clone(&self.snapshot.borrow())
     }
 
-    /// The number of its sparks.
-    pub fn len(&self) -> usize {
-        self.slab.borrow().len()
+    /// Whether it has no sparks.
+    pub fn is_empty(&self) -> bool {
+        self.slab.borrow().is_empty()
     }
 
     /// Calls into a spark's session, then carries out what it says. Whether there was such a spark.

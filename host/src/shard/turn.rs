@@ -89,7 +89,7 @@ pub async fn run(shard: Rc<Shard>, sockets: Sockets) -> io::Result<()> {
             () = &mut sleep, if next.is_some() => {}
         }
         shard.turn(if polled > 0 { Some(&events) } else { None }, &shutting);
-        if shutting.get() && shard.len() == 0 && shard.lingering.borrow().is_empty() {
+        if shutting.get() && shard.is_empty() && shard.lingering.borrow().is_empty() {
             return Ok(());
         }
         if polled == EVENTS || !shard.eager.borrow().is_empty() {
@@ -132,6 +132,10 @@ impl Shard {
             }
             if event.is_readable() || event.is_read_closed() || event.is_error() {
                 self.readable(id);
+            }
+            if event.is_read_closed() {
+                // The end came with the last bytes, and no further event tells of it.
+                self.eager.borrow_mut().push(id);
             }
         }
         let now = Instant::now();
@@ -203,7 +207,7 @@ impl Shard {
                     spark.dirty = false;
                     let Some(stream) = spark.stream.as_mut() else { continue };
                     match spark.out.flush(stream) {
-                        Ok(Flushed::All) => self.give_buffer(std::mem::replace(&mut spark.out.tail, Default::default())),
+                        Ok(Flushed::All) => self.give_buffer(std::mem::take(&mut spark.out.tail)),
                         Ok(Flushed::Waiting) => {}
                         Err(_) => broken.push(id),
                     }

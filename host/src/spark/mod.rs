@@ -16,7 +16,7 @@ use plugin_api::{FrameClass, Kind};
 
 use self::id::Info;
 use self::out::OutBuffer;
-use crate::snapshot::ParserEntry;
+use crate::snapshot::{ParserEntry, Snapshot};
 
 /// One client. What is rare is boxed: an idle spark costs this record, its session and its handshake.
 pub struct Spark {
@@ -82,6 +82,8 @@ pub struct Deferred {
     pub hook: usize,
     /// Itself.
     pub payload: plugin_api::Payload<'static>,
+    /// The picture whose hooks it goes through, to the last.
+    pub snapshot: Arc<Snapshot>,
 }
 
 impl Spark {

@@ -83,8 +83,8 @@ impl Slab {
         (0..self.slots.len() as u32).filter_map(|slot| self.id_at(slot)).collect()
     }
 
-    /// The number of sparks.
-    pub fn len(&self) -> usize {
-        self.len
+    /// Whether there are no sparks.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
     }
 }
