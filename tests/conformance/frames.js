@@ -102,6 +102,7 @@ export class Peer {
     socket.on('error', () => {}); // a reset is an end like any other
     socket.on('close', () => {
       this.ended = true;
+      this.inbox.end('the connection is closed');
     });
   }
 

@@ -325,7 +325,7 @@ describe('static files', ours, () => {
 
   test('that are not there are answered with 404', async () => {
     assert.equal((await request('/nothing.html', { to: files })).status, 404);
-    assert.equal((await request('/deep', { to: files })).status, 404);
+    assert.equal((await request('/deep/', { to: files })).status, 404);
   });
 
   test('are asked after with HEAD', async () => {

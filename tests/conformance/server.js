@@ -41,7 +41,8 @@ export const build = resolve(process.env.CARGO_TARGET_DIR ?? join(repository, 't
  * @property {boolean} emitter Named events: primus-emitter, or our plugin `emitter`.
  * @property {Record<string, string>} [users] Names and passwords for HTTP Basic; absent: everyone is let in.
  * @property {string} [static] A folder of files to serve.
- * @property {string[]} plugins The plugins to drop in, by the names of their libraries (ours only).
+ * @property {(string | [string, string])[]} plugins The libraries to drop in (ours only): `name` of `libname.so`, and its file's
+ *   name among the plugins where that is another.
  * @property {Record<string, Record<string, unknown>>} [tables] More keys for tables of plugins.toml (ours only).
  */
 
@@ -84,19 +85,22 @@ export class Server {
   url = '';
   #process = null;
   #exited = null;
+  #port;
 
   /** @param {Settings} settings */
   constructor(settings) {
     this.settings = settings;
+    this.#port = settings.port;
     this.directory = mkdtempSync(join(tmpdir(), 'switchboard-'));
     this.plugins = join(this.directory, 'plugins');
     this.config = join(this.directory, 'plugins.toml');
     mkdirSync(this.plugins, { mode: 0o755 });
     if (implementation === 'switchboard') {
-      const names = new Set(settings.plugins);
-      if (settings.emitter) names.add('emitter');
-      if (settings.users) names.add('auth_basic');
-      for (const name of names) copyFileSync(library(name), join(this.plugins, `lib${name}.so`));
+      const dropped = [...settings.plugins, ...(settings.emitter ? ['emitter'] : []), ...(settings.users ? ['auth_basic'] : [])];
+      for (const each of dropped) {
+        const [name, file] = Array.isArray(each) ? each : [each, `lib${each}.so`];
+        copyFileSync(library(name), join(this.plugins, file));
+      }
     }
   }
 
@@ -122,8 +126,12 @@ export class Server {
     const [command, args] = this.#command();
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: this.directory });
     this.#process = child;
+    // A test that is cut off must not leave its server behind.
+    const abandon = () => child.kill('SIGKILL');
+    process.once('exit', abandon);
     this.#exited = new Promise((resolve) => {
       child.once('exit', (code, signal) => {
+        process.off('exit', abandon);
         this.#process = null;
         resolve({ code, signal });
       });
@@ -147,7 +155,6 @@ export class Server {
       await this.end('SIGKILL');
       throw error;
     }
-    this.settings.port = this.port;
   }
 
   /** Ends the process (SIGTERM asks it, SIGKILL does not) and resolves with how it exited. */
@@ -160,6 +167,11 @@ export class Server {
     const result = await exited;
     clearTimeout(asked);
     return result;
+  }
+
+  /** The text of a plugins.toml for the running server, with other tables than it was started with. */
+  configuration(tables) {
+    return configuration({ ...this.settings, port: this.#port, tables }, this.plugins);
   }
 
   /** Ends the process as a crash would and starts it again on the same port. */
@@ -185,10 +197,12 @@ export class Server {
   }
 
   #command() {
+    // What was started once is found at the same port again.
+    if (this.url) this.#port = this.port;
     if (implementation === 'reference') {
-      return [process.execPath, [join(here, 'reference.js'), JSON.stringify(this.settings)]];
+      return [process.execPath, [join(here, 'reference.js'), JSON.stringify({ ...this.settings, port: this.#port })]];
     }
-    writeFileSync(this.config, configuration(this.settings, this.plugins));
+    writeFileSync(this.config, this.configuration(this.settings.tables));
     return [join(build, 'switchboard'), ['serve', '--config', this.config]];
   }
 }

@@ -72,6 +72,7 @@ export function within(deadline, what, start) {
 export class Inbox {
   #messages = [];
   #waiting = [];
+  #ended = '';
 
   /** How many messages have come and were not taken. */
   get length() {
@@ -81,8 +82,14 @@ export class Inbox {
   /** @param {unknown} message */
   put(message) {
     const taker = this.#waiting.shift();
-    if (taker) taker(message);
+    if (taker) taker.resolve(message);
     else this.#messages.push(message);
+  }
+
+  /** No more will come, for this reason: who waits is told. */
+  end(reason) {
+    this.#ended = reason;
+    for (const taker of this.#waiting.splice(0)) taker.reject(new Error(`no message will come: ${reason}`));
   }
 
   /**
@@ -93,7 +100,10 @@ export class Inbox {
    */
   take(deadline = DEADLINE) {
     if (this.#messages.length > 0) return Promise.resolve(this.#messages.shift());
-    return within(deadline, 'a message', (resolve) => this.#waiting.push(resolve));
+    return within(deadline, 'a message', (resolve, reject) => {
+      if (this.#ended) reject(new Error(`no message will come: ${this.#ended}`));
+      else this.#waiting.push({ resolve, reject });
+    });
   }
 
   /** The next `count` messages. */

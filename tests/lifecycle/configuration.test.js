@@ -11,7 +11,7 @@ import { library, startFor } from '../conformance/server.js';
 import { until } from '../conformance/waiting.js';
 import { answer, answers, complaints, drop, edit, serving } from './folder.js';
 
-const greeter = { plugins: ['json', 'websocket', 'conformance_app', 'lifecycle_greeter'] };
+const greeter = { plugins: ['json', 'websocket', 'conformance_app', ['lifecycle_greeter', 'libgreeter.so']] };
 
 describe('an edit of plugins.toml', () => {
   test('reaches the plugin that it is about', async (t) => {
@@ -96,7 +96,7 @@ describe('pinning', () => {
     const { server, steady } = await serving(t, { ...greeter, tables: pinned });
     assert.equal(await answer(server, 'greet'), 'greetings from one');
     const mark = server.log.length;
-    drop(server, 'lifecycle_greeter_two', 'liblifecycle_greeter.so');
+    drop(server, 'lifecycle_greeter_two', 'libgreeter.so');
     const line = await until('a line of complaint', () => complaints(server, mark)[0]);
     assert.match(line, /sha-?256|pin/i);
     assert.equal(await answer(server, 'greet'), 'greetings from one');

@@ -8,15 +8,20 @@ import { join } from 'node:path';
 
 import WebSocket from 'ws';
 
-import { configuration } from '../conformance/configuration.js';
-import { library, startFor } from '../conformance/server.js';
+import { library, start } from '../conformance/server.js';
 import { Inbox, next, until } from '../conformance/waiting.js';
 import { Steady } from './steady.js';
 
-/** A server, and the connection that must not notice anything. */
+/** A server, and the connection that must not notice anything: it is looked at once more when the test `t` is over. */
 export async function serving(t, settings = {}) {
-  const server = await startFor(t, settings);
-  return { server, steady: await Steady.start(t, server) };
+  const server = await start(settings);
+  const steady = await Steady.start(server);
+  t.after(async () => {
+    steady.leave();
+    await server.remove();
+    steady.assertUnbroken();
+  });
+  return { server, steady };
 }
 
 /** Copies a library of the build into the plugins, as `cp` does it. */
@@ -37,14 +42,15 @@ export function remove(server, file) {
 
 /** Writes plugins.toml anew with other tables than the server was started with, and something behind them. */
 export function edit(server, tables, behind = '') {
-  writeFileSync(server.config, configuration({ ...server.settings, tables }, server.plugins) + behind);
+  writeFileSync(server.config, server.configuration(tables) + behind);
 }
 
-/** What a new connection is answered to one message. */
+/** What a new connection is answered to one message; `closed with 1011` or the like if it is closed instead. */
 export async function answer(server, message) {
   const socket = new WebSocket(`ws://127.0.0.1:${server.port}/primus`);
   const inbox = new Inbox();
   socket.on('message', (data) => inbox.put(JSON.parse(data)));
+  socket.on('close', (code) => inbox.put(`closed with ${code}`));
   try {
     await next(socket, 'open');
     socket.send(JSON.stringify(message));

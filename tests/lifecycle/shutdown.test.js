@@ -41,8 +41,8 @@ describe('SIGTERM', () => {
   });
 
   test('first says that it is not ready, and serves on until the time of draining is over', async (t) => {
-    const server = await startFor(t, { tables: { server: { shutdown: { drain: '1s' } } } });
-    const steady = await Steady.start(t, server);
+    const server = await startFor(t, { tables: { server: { shutdown: { drain: '3s' } } } });
+    const steady = await Steady.start(server);
     assert.equal((await fetch(`${server.url}/readyz`)).status, 200);
     const exit = server.end('SIGTERM');
     await until('not being ready', async () => (await fetch(`${server.url}/readyz`)).status === 503);
@@ -52,5 +52,6 @@ describe('SIGTERM', () => {
     assert.equal(await late.text(), '"late"');
     steady.leave();
     assert.deepEqual(await exit, { code: 0, signal: null });
+    steady.assertUnbroken();
   });
 });

@@ -16,14 +16,9 @@ export class Steady {
   /** What went wrong first. @type {string | undefined} */
   fault;
 
-  /** Starts one; with the test `t` it is looked at for the last time, and ended. */
-  static async start(t, server) {
+  /** Starts one. */
+  static async start(server) {
     const steady = new Steady(new WebSocket(`ws://127.0.0.1:${server.port}${server.settings.pathname}`));
-    t.after(() => {
-      steady.leave();
-      steady.socket.terminate();
-      steady.assertUnbroken();
-    });
     await next(steady.socket, 'open');
     steady.socket.send('0');
     return steady;
