@@ -1,1 +1,47 @@
-fn main() {}
+//! The scripts of this repository, as `cargo xtask COMMAND`: nothing that a user needs at run time.
+#![forbid(unsafe_code)]
+
+mod counts;
+mod dist;
+mod licences;
+mod run;
+mod setup;
+mod test;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "Runs, tests, measures and packs Switchboard.")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Build everything in release, drop the plugins into plugins/ and start the server
+    ///
+    /// Runs with the repository's plugins.toml until Ctrl-C. The server prints one line with its URL as soon as it is ready.
+    Run(run::Args),
+    /// Install what the tests need and run all of them
+    ///
+    /// Missing npm packages are installed as tests/package-lock.json has them, a missing Chromium by Debian's apt-get if this is
+    /// allowed. At the end there is a table of the suites, and `N passed, N failed` if every suite has counted.
+    Test(test::Args),
+    /// Pack the release build into target/dist
+    ///
+    /// The archive has the binary, the shipped plugins, the messenger, plugins.toml, README and LICENSE.
+    Dist,
+    /// Check licences and sources of all dependencies, without a network
+    Licences,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Command::Run(args) => run::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Dist => dist::run(),
+        Command::Licences => licences::run(),
+    }
+}

@@ -87,6 +87,10 @@ crate-type = ["cdylib", "rlib"]
 [dependencies]
 plugin-api = {{ package = "switchboard-plugin-api", path = {api} }}
 
+[lints.rust]
+# The server's benchmark sets it, to link plugins in.
+unexpected_cfgs = {{ level = "warn", check-cfg = ["cfg(switchboard_static)"] }}
+
 [profile.release]
 # A panic must unwind: it is caught on the plugin's side of the boundary.
 panic = "unwind"
