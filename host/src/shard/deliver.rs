@@ -45,23 +45,26 @@ impl<'a> Forms<'a> {
         self.encoded[at].1.as_ref().map(|(kind, bytes)| (*kind, bytes.as_ref()))
     }
 
-    /// The frame that a spark shares with others of its class.
-    fn frame(&mut self, spark: &Spark, class: FrameClass, snapshot: &Snapshot) -> Option<Bytes> {
+    /// The frame that a spark shares with others of its class. Lent, since counting references costs more than the frame.
+    fn frame(&mut self, spark: &Spark, class: FrameClass, snapshot: &Snapshot) -> Option<&Bytes> {
         let transport: *const TransportHandle = Arc::as_ptr(spark.session.transport());
         let parser = spark.parser.number;
-        let known = self.frames.iter().find(|(known, of, number, _)| *known == transport && *of == class && *number == parser);
-        if let Some((.., frame)) = known {
-            return Some(frame.clone());
-        }
-        let (kind, bytes) = self.encoded(&spark.parser, snapshot)?;
-        let mut out = RVec::with_capacity(bytes.len() + 16);
-        if let Err(fault) = spark.session.transport().frame(class, kind, bytes, &mut out) {
-            tracing::error!("a transport panicked in frame: {}", fault.report);
-            return None;
-        }
-        let frame = Bytes::from(out.into_vec());
-        self.frames.push((transport, class, parser, frame.clone()));
-        Some(frame)
+        let known =
+            self.frames.iter().position(|(known, of, number, _)| *known == transport && *of == class && *number == parser);
+        let at = match known {
+            Some(at) => at,
+            None => {
+                let (kind, bytes) = self.encoded(&spark.parser, snapshot)?;
+                let mut out = RVec::with_capacity(bytes.len() + 16);
+                if let Err(fault) = spark.session.transport().frame(class, kind, bytes, &mut out) {
+                    tracing::error!("a transport panicked in frame: {}", fault.report);
+                    return None;
+                }
+                self.frames.push((transport, class, parser, Bytes::from(out.into_vec())));
+                self.frames.len() - 1
+            }
+        };
+        Some(&self.frames[at].3)
     }
 }
 
@@ -152,7 +155,7 @@ impl Shard {
                 if spark.out.tail.capacity() == 0 {
                     spark.out.tail = self.spare_buffer();
                 }
-                spark.out.push_shared(&frame);
+                spark.out.push_shared(frame);
                 if !spark.dirty {
                     spark.dirty = true;
                     dirty.push(id);
