@@ -1,4 +1,4 @@
-//! Reads the encoding piece by piece: the level below [`Deserializer`](super::Deserializer) and [`walk`](super::walk).
+//! Reads the encoding piece by piece: the level below [`Deserializer`](super::Deserializer) and [`walk`](super::walk()).
 //!
 //! Trusts nothing: no length is used to reserve memory, nesting is counted, text is checked.
 

@@ -1,0 +1,27 @@
+//! A request as it is lent to a plugin.
+
+use abi_stable::std_types::{RSlice, RStr};
+
+use super::super::types::{RawHeader, RawRequest};
+use crate::request::Request;
+
+/// Lends a request to a call.
+pub fn with_raw<T>(request: &Request<'_>, call: impl FnOnce(&RawRequest<'_>) -> T) -> T {
+    let headers: Vec<RawHeader<'_>> = request
+        .headers
+        .iter()
+        .map(|(name, value)| RawHeader { name: RStr::from_str(name), value: RSlice::from_slice(value) })
+        .collect();
+    call(&RawRequest {
+        method: RStr::from_str(&request.method),
+        path: RStr::from_str(&request.path),
+        rest: RStr::from_str(&request.rest),
+        query: RStr::from_str(&request.query),
+        headers: RSlice::from_slice(&headers),
+        body: RSlice::from_slice(&request.body),
+        address: RStr::from_str(&request.address),
+        scheme: RStr::from_str(&request.scheme),
+        host: RStr::from_str(&request.host),
+        extensions: RSlice::EMPTY,
+    })
+}
