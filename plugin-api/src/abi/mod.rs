@@ -10,7 +10,8 @@
 //!
 //! # Rules
 //!
-//! Tables are prefix types: they grow by new last fields only. Structs that are passed by value or reference are frozen.
+//! Tables are prefix types: they grow by new last fields only. Structs that are passed by value or reference are frozen; `layout`
+//! pins them.
 //! Borrowed arguments live for the call. Whoever allocates frees (an `RVec` carries its functions). Every entry into a plugin
 //! catches panics on the plugin's side and answers [`status::PANICKED`]; the host then asks for the report with `take_panic`.
 //!
@@ -23,6 +24,7 @@
 
 pub mod functions;
 pub mod host;
+mod layout;
 pub mod module;
 pub mod plugin;
 pub mod types;
