@@ -4,6 +4,13 @@
  * Knows the keys of plugins.toml; no test does.
  */
 
+/** What the tests' passwords are in plugins.toml: Argon2, as cheap as it can be. */
+const hashes = {
+  wonderland: '$argon2id$v=19$m=64,t=1,p=1$WpouIE6tATYIXMkwLRzkyw$ItXBs7FjGIuqMSM51ykczRfaJhfqmL1B6WbJRYhh8bA',
+  'wonder:land': '$argon2id$v=19$m=64,t=1,p=1$d029VFz6dXrNYWmTAhr+6w$cHeVYhAGg+HfMMxsCBOYobL3uKJpuKjldxlgk9zJXb8',
+  'pässword': '$argon2id$v=19$m=64,t=1,p=1$c14pPJE2K1CdkqEZTOc7vQ$zH215CUUS2UUkGCDOih/kkGgucnRO2FChE8JTp6YeeY',
+};
+
 /**
  * @param {import('./server.js').Settings} settings
  * @param {string} plugins The folder of the libraries.
@@ -26,6 +33,10 @@ export function configuration(settings, plugins) {
       ...(settings.compression ? { compression: { threshold_bytes: 1, server_no_context_takeover: false } } : {}),
     },
   };
+  if (settings.users) {
+    const users = Object.entries(settings.users).map(([name, password]) => [name, hashes[password]]);
+    tables['auth-basic'] = { users: Object.fromEntries(users) };
+  }
   for (const [name, keys] of Object.entries(settings.tables ?? {})) tables[name] = { ...tables[name], ...keys };
   return Object.entries(tables)
     .map(([name, keys]) => table(name, keys))

@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import WebSocket from 'ws';
 
 import { connected, kinds } from './clients.js';
-import { ours, start } from './server.js';
+import { ours, start, startFor } from './server.js';
 import { Inbox, next, within, DEADLINE } from './waiting.js';
 
 /** @type {import('./server.js').Server} */
@@ -91,19 +91,22 @@ describe('on the wire', () => {
     socket.send('{"type":0,"data":["shout","a",1]}');
     assert.equal(await inbox.take(), '{"type":0,"data":["shouted","A",{"times":1}]}');
     socket.send('{"command":"request","event":"question","args":["?"]}');
-    assert.equal(await inbox.take(), '{"type":0,"data":["question","?"],"id":1}');
-    socket.send('{"id":1,"type":1,"data":["!"]}');
+    const question = await inbox.take();
+    const { id } = JSON.parse(question);
+    assert.ok(Number.isInteger(id) && id > 0);
+    assert.equal(question, `{"type":0,"data":["question","?"],"id":${id}}`);
+    socket.send(`{"id":${id},"type":1,"data":["!"]}`);
     assert.equal(await inbox.take(), '{"acknowledged":["!"]}');
   });
 
   test('a second acknowledgement of one event is ignored, and so is one of none', async (t) => {
     const { socket, inbox } = await open(t);
     socket.send('{"command":"request","event":"question","args":[]}');
-    await inbox.take();
-    for (let time = 0; time < 3; time += 1) socket.send('{"id":1,"type":1,"data":["once"]}');
-    socket.send('{"id":99,"type":1,"data":["never asked"]}');
-    socket.send('"next"');
+    const { id } = JSON.parse(await inbox.take());
+    for (let time = 0; time < 3; time += 1) socket.send(`{"id":${id},"type":1,"data":["once"]}`);
+    socket.send('{"id":9999,"type":1,"data":["never asked"]}');
     assert.equal(await inbox.take(), '{"acknowledged":["once"]}');
+    socket.send('"next"');
     assert.equal(await inbox.take(), '"next"');
   });
 
@@ -116,4 +119,48 @@ describe('on the wire', () => {
       assert.equal(socket.readyState, WebSocket.OPEN);
     });
   }
+});
+
+describe('beyond primus-emitter', ours, () => {
+  const served = kinds.filter(({ name }) => name.startsWith('the served client'));
+
+  for (const kind of served) {
+    test(`${kind.name}: a request is a promise of the acknowledgement`, async (t) => {
+      const client = await connected(t, kind, server);
+      assert.equal(await client.primus.request('double', 21), 42);
+    });
+
+    test(`${kind.name}: a refused request is rejected with the reason`, async (t) => {
+      const client = await connected(t, kind, server);
+      const number = Number.MAX_SAFE_INTEGER - 1;
+      await assert.rejects(client.primus.request('double', 'two'), /the arguments of the event `double` are wrong/);
+      assert.equal(await client.primus.request('double', number / 2), number);
+    });
+
+    test(`${kind.name}: a request that is never acknowledged is rejected in time`, async (t) => {
+      const client = await connected(t, kind, server, { options: { emitter: { timeout: 100 } } });
+      await assert.rejects(client.primus.request('silence'), /100 ms/);
+      assert.equal(await client.primus.request('double', 1), 2);
+    });
+
+    test(`${kind.name}: the acknowledgement of an event may be an error`, async (t) => {
+      const client = await connected(t, kind, server);
+      client.primus.on('question', (reply) => reply.error(new Error('ask someone else')));
+      const answer = await client.ask({ command: 'request', event: 'question', args: [] });
+      assert.deepEqual(answer, { unacknowledged: 'ask someone else' });
+    });
+  }
+
+  test('the server stops waiting for a client that does not acknowledge', async (t) => {
+    const impatient = await startFor(t, { emitter: true, tables: { emitter: { ack_timeout_ms: 100 } } });
+    for (const kind of kinds) {
+      const client = await connected(t, kind, impatient);
+      client.primus.write({ command: 'request', event: 'nobody listens', args: [] });
+      let answer;
+      // primus-emitter's packet is in the stream of data, too.
+      do answer = await client.inbox.take();
+      while (answer.type === 0);
+      assert.deepEqual(answer, { unacknowledged: 'the client did not acknowledge in time' });
+    }
+  });
 });

@@ -39,7 +39,7 @@ impl Events {
             emitter.emit(spark.handle(), "shouted", &arguments).map_err(|error| error.to_string())
         });
         // The reply is dropped: who waits for it waits in vain.
-        emitter::on_later(registrar, "silence", |_, (): (), _| {});
+        emitter::on_later(registrar, "silence", |_, _: Vec<Value>, _| {});
         let requests = Requests::new(registrar, Application::NAME);
         assert!(self.0.set(requests).is_ok(), "an instance is registered once");
     }
