@@ -1,6 +1,7 @@
 //! The client's side of the wire: frames are written down as a client sends them, and what comes of them is read back.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use plugin_api::testing::{self, SessionHarness, TransportHarness};
@@ -142,7 +143,7 @@ pub fn transport(config: Config) -> TransportHarness {
 
 /// One session.
 pub struct Server {
-    transport: TransportHarness,
+    transport: Rc<TransportHarness>,
     session: SessionHarness,
 }
 
@@ -164,12 +165,15 @@ impl Server {
 
     /// A session at a path, with extensions as a client offers them.
     pub fn at(path: &str, config: Config, extensions: Option<&str>) -> Self {
-        let transport = transport(config);
+        Self::of(&Rc::new(transport(config)), path, extensions)
+    }
+
+    /// The same, of a transport that serves others, too.
+    pub fn of(transport: &Rc<TransportHarness>, path: &str, extensions: Option<&str>) -> Self {
         let request = extensions
             .into_iter()
             .fold(handshake_at(path), |request, extensions| request.with_header("sec-websocket-extensions", extensions));
-        let session = transport.open(request);
-        Self { transport, session }
+        Self { transport: Rc::clone(transport), session: transport.open(request) }
     }
 
     /// The class of frames that the session has told, if it may share them.
