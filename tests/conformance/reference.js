@@ -39,6 +39,7 @@ const primus = new Primus(server, {
   authorization: authorize,
 });
 if (settings.emitter) primus.plugin('emitter', require('primus-emitter'));
+if (settings.rooms) primus.plugin('rooms', require('primus-rooms'));
 
 /** `?refuse=403:reason` refuses with that status and message; with `settings.users`, Basic credentials are asked for. */
 function authorize(request, done) {
@@ -103,9 +104,15 @@ const commands = {
   flood(spark, { count, size }) {
     for (let number = 0; number < count; number += 1) spark.write('x'.repeat(size));
   },
+  join: (spark, { room }) => spark.join(room, () => tellRooms(spark)),
+  leave: (spark, { room }) => (room ? spark.leave(room, () => tellRooms(spark)) : spark.leaveAll(() => tellRooms(spark))),
+  members: (spark, { room }) => spark.write({ members: primus.room(room).clients().length }),
+  rooms: (spark, { rooms, value, except }) => primus.room(rooms).except(except ? [spark.id] : []).write(value),
   send: (spark, { event, args }) => spark.send(event, ...args),
   request: (spark, { event, args }) => spark.send(event, ...args, (...answer) => spark.write({ acknowledged: answer })),
 };
+
+const tellRooms = (spark) => spark.write({ rooms: [...spark.rooms()].sort() });
 
 server.listen(settings.port, '127.0.0.1', () => {
   console.log(`Reference is ready at http://127.0.0.1:${server.address().port}/`);

@@ -39,6 +39,7 @@ export const build = resolve(process.env.CARGO_TARGET_DIR ?? join(repository, 't
  * @property {boolean} compression permessage-deflate.
  * @property {string[]} [origins] Origins that are let in; absent: any.
  * @property {boolean} emitter Named events: primus-emitter, or our plugin `emitter`.
+ * @property {boolean} rooms Rooms: primus-rooms, or our plugin `rooms`.
  * @property {Record<string, string>} [users] Names and passwords for HTTP Basic; absent: everyone is let in.
  * @property {string} [static] A folder of files to serve.
  * @property {(string | [string, string])[]} plugins The libraries to drop in (ours only): `name` of `libname.so`, and its file's
@@ -55,6 +56,7 @@ const defaults = {
   maxLength: 10_485_760,
   compression: false,
   emitter: false,
+  rooms: false,
   plugins: ['json', 'websocket', 'conformance_app'],
 };
 
@@ -96,7 +98,10 @@ export class Server {
     this.config = join(this.directory, 'plugins.toml');
     mkdirSync(this.plugins, { mode: 0o755 });
     if (implementation === 'switchboard') {
-      const dropped = [...settings.plugins, ...(settings.emitter ? ['emitter'] : []), ...(settings.users ? ['auth_basic'] : [])];
+      const dropped = [...settings.plugins];
+      if (settings.emitter) dropped.push('emitter');
+      if (settings.rooms) dropped.push('rooms');
+      if (settings.users) dropped.push('auth_basic');
       for (const each of dropped) {
         const [name, file] = Array.isArray(each) ? each : [each, `lib${each}.so`];
         copyFileSync(library(name), join(this.plugins, file));

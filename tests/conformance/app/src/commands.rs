@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::events::Events;
 use crate::gates::Gates;
+use crate::rooms;
 
 /// A message that is more than data.
 #[derive(Deserialize)]
@@ -34,6 +35,19 @@ enum Command {
     Send { event: String, args: Vec<Value> },
     /// Send a named event and tell how it was acknowledged.
     Request { event: String, args: Vec<Value> },
+    /// Join a room and tell the rooms.
+    Join { room: String },
+    /// Leave a room, or all, and tell the rooms.
+    Leave { room: Option<String> },
+    /// Tell how many are in a room.
+    Members { room: String },
+    /// Write to some rooms.
+    Rooms {
+        rooms: Vec<String>,
+        value: Value,
+        #[serde(default)]
+        except: bool,
+    },
 }
 
 /// The answer to `whoami`.
@@ -148,6 +162,10 @@ impl Application {
             }
             Command::Send { event, args } => self.events.send(spark, &event, &args),
             Command::Request { event, args } => self.events.request(spark, &event, &args),
+            Command::Join { room } => rooms::join(spark, &room),
+            Command::Leave { room } => rooms::leave(spark, room.as_deref()),
+            Command::Members { room } => rooms::members(spark, &room),
+            Command::Rooms { rooms, value, except } => rooms::write_to(spark, &rooms, &value, except),
         }
     }
 }

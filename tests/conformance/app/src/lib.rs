@@ -7,9 +7,11 @@
 mod commands;
 mod events;
 mod gates;
+mod rooms;
 
 use std::sync::Arc;
 
+use plugin_api::services::rooms::RoomsGuardClient;
 use plugin_api::{Host, NoConfig, Plugin, Priority, Refusal, Registrar, Request, StartError, export_plugin};
 
 use commands::Application;
@@ -39,6 +41,7 @@ impl Plugin for Application {
         let application = Arc::clone(self);
         registrar.disconnection(Priority::APPLICATION, move |spark, _| application.disconnected(spark));
         self.events.register(registrar);
+        RoomsGuardClient::offer(registrar, Arc::clone(self));
     }
 }
 
