@@ -89,13 +89,13 @@ impl Config {
         plugins
     }
 
-    /// One sentence for each table that belongs to none of the `known` plugins: not an error, since the library may be
-    /// dropped in later, but worth a line at level info.
+    /// One sentence for each enabled table that belongs to none of the `known` plugins: not an error, since the library may
+    /// be dropped in later, but worth a line at level info.
     pub fn unclaimed<'a>(&self, known: impl IntoIterator<Item = &'a str>) -> Vec<String> {
         let known: Vec<String> = known.into_iter().map(plugin::canonical).collect();
         self.plugins
             .iter()
-            .filter(|(name, _)| !known.contains(name))
+            .filter(|(name, config)| config.enabled && !known.contains(name))
             .map(|(_, config)| {
                 let candidates = known.iter().map(String::as_str).chain([server::TABLE]);
                 let hint = error::nearest(&config.name, candidates)

@@ -265,7 +265,7 @@ fn a_plugin_that_is_not_named_runs_only_with_auto_load() {
 
 #[test]
 fn a_table_without_a_plugin_is_reported_and_not_refused() {
-    let config = parse("[json]\n\n[room]\n\n[sever]\n\n[echo]");
+    let config = parse("[json]\n\n[room]\n\n[sever]\n\n[echo]\n\n[off]\nenabled = false");
     assert_eq!(
         config.unclaimed(["json", "rooms"]),
         [
