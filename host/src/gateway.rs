@@ -267,7 +267,12 @@ impl Visit {
             let (token, answer) = self.shard.house().wait();
             let called = with_raw(request, |raw| authorizer.get().call(raw, token));
             if let Answer::Refused(refusal) = self.settled(authorizer, "an authorizer", called, token, answer).await {
-                return Err(refused(&refusal));
+                let mut response = refused(&refusal);
+                if request.header("upgrade").is_some() {
+                    // As Primus: whoever wanted another protocol has no use for this connection.
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                return Err(response);
             }
         }
         Ok(())

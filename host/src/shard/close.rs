@@ -11,6 +11,9 @@ use crate::primus;
 use crate::spark::lingering::Lingering;
 use crate::spark::{Phase, Spark};
 
+/// The limit that a spark passes by not reading.
+pub(super) const MAX_BUFFERED: &str = "max_buffered";
+
 /// How long a session may take to close.
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -33,13 +36,13 @@ impl Shard {
         if !options.reconnect {
             self.control_to(id, &primus::server_close());
         }
-        let limit = matches!(reason, DisconnectReason::Limit(_));
+        let reads_too_slowly = matches!(&reason, DisconnectReason::Limit(limit) if limit == MAX_BUFFERED);
         self.with_spark(id, |spark| {
             spark.phase = Phase::Closing;
             spark.rare().ending = Some(reason.clone());
         });
-        if limit {
-            // It doesn't read: a close handshake would wait for what it has not taken.
+        if reads_too_slowly {
+            // A close handshake would wait for what it has not taken.
             self.with_session(id, "a session's close", |session, sink| session.close(options.code, &options.reason, sink));
             self.finish(id, &reason);
             return;

@@ -13,6 +13,7 @@ use plugin_api::abi::status;
 use plugin_api::{DisconnectReason, EndOptions, Flow, FrameClass, Kind, Payload, SparkId};
 
 use super::Shard;
+use super::close::MAX_BUFFERED;
 use crate::config::Overflow;
 use crate::snapshot::{ParserEntry, Snapshot};
 use crate::spark::{Phase, Spark};
@@ -299,7 +300,7 @@ impl Shard {
                     reason: "reads too slowly".to_owned(),
                     ..EndOptions::default()
                 };
-                self.end_as(id, options, DisconnectReason::Limit("max_buffered".to_owned()));
+                self.end_as(id, options, DisconnectReason::Limit(MAX_BUFFERED.to_owned()));
             }
         }
     }

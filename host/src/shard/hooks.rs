@@ -20,6 +20,10 @@ impl Shard {
         if may_be_control && self.control(id, parser, kind, wire) {
             return;
         }
+        if wire.len() > snapshot.config.server.max_message.as_usize() {
+            self.too_long(id);
+            return;
+        }
         {
             let mut slab = self.slab.borrow_mut();
             let Some(spark) = slab.get_mut(id) else { return };

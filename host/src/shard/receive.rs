@@ -221,6 +221,17 @@ impl Shard {
         self.finish(id, &DisconnectReason::Fault(entry.to_owned()));
     }
 
+    /// A client's message is longer than `max_message`, though its transport let it pass.
+    pub(super) fn too_long(&self, id: SparkId) {
+        let options = EndOptions {
+            reconnect: true,
+            code: Some(1009),
+            reason: "longer than max_message".to_owned(),
+            ..EndOptions::default()
+        };
+        self.end_as(id, options, DisconnectReason::Limit("max_message".to_owned()));
+    }
+
     /// A hook panicked at a spark's message: the session ends with 1011, the client may come again.
     pub(super) fn hook_failed(&self, id: SparkId) {
         let options =

@@ -15,12 +15,13 @@ use crate::origin::Rule;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// The longest message from a client, in bytes; of a compressed one, what it inflates to. Default: 10485760. A longer
+    /// The longest message from a client, in bytes; of a compressed one, what it inflates to. The server's `max_message`
+    /// counts, too: the lower one decides. Default: 10485760. A longer
     /// one closes the connection with code 1009.
     pub max_message_bytes: usize,
-    /// The origins whose pages may connect: `self` is the host that the request asks for, `*` any origin, others are
-    /// exact, as `https://chat.example`. Clients without an `Origin` are no pages and may always connect. Default:
-    /// `["self"]`.
+    /// The origins whose pages may connect, where they are fewer than those that the server's `cors` lets in: `self` is the
+    /// host that the request asks for, `*` any origin, others are exact, as `https://chat.example`. Clients without an
+    /// `Origin` are no pages and may always connect. Default: `["*"]`, the server's rule alone.
     pub origins: Vec<String>,
     /// The subprotocols that are spoken, the best first. Default: none, then the first one that a client offers is taken.
     pub subprotocols: Vec<String>,
@@ -40,7 +41,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             max_message_bytes: 10 * 1024 * 1024,
-            origins: vec!["self".to_owned()],
+            origins: vec!["*".to_owned()],
             subprotocols: Vec::new(),
             close_code: None,
             close_timeout_ms: 10_000,
@@ -193,7 +194,7 @@ mod tests {
     fn the_defaults_are_valid_and_compress_nothing() {
         let settings = Settings::new(Config::default()).unwrap();
         assert_eq!(settings.max_message, 10_485_760);
-        assert_eq!(settings.origins, [Rule::SameHost]);
+        assert_eq!(settings.origins, [Rule::Any]);
         assert!(settings.compression.is_none());
         assert!(settings.close_code.is_none());
     }

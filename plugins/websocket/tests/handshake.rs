@@ -112,11 +112,11 @@ fn a_key_is_sixteen_bytes_in_base64_and_comes_once() {
 #[test]
 fn a_page_of_another_origin_is_refused() {
     let from = |origin: &str| handshake().with_header("origin", origin);
-    assert_eq!(route(from("http://localhost")), Route::Open);
-    let response = refusal(route(from("http://evil.example")));
-    assert_eq!((response.status, response.body.as_slice()), (403, &br#"{"error":"this origin may not connect"}"#[..]));
     let open =
         |origins: &[&str]| Config { origins: origins.iter().map(|&rule| rule.to_owned()).collect(), ..Config::default() };
+    assert_eq!(transport(open(&["self"])).route(from("http://localhost")), Route::Open);
+    let response = refusal(transport(open(&["self"])).route(from("http://evil.example")));
+    assert_eq!((response.status, response.body.as_slice()), (403, &br#"{"error":"this origin may not connect"}"#[..]));
     assert_eq!(transport(open(&["*"])).route(from("http://evil.example")), Route::Open);
     assert_eq!(transport(open(&["https://app.example"])).route(from("https://app.example")), Route::Open);
     assert_eq!(refusal(transport(open(&["https://app.example"])).route(from("http://localhost"))).status, 403);
@@ -126,7 +126,8 @@ fn a_page_of_another_origin_is_refused() {
 #[test]
 fn the_echo_is_not_open_to_foreign_pages_either() {
     let request = handshake_at(ECHO).with_header("origin", "http://evil.example");
-    assert_eq!(refusal(route(request)).status, 403);
+    let config = Config { origins: vec!["self".to_owned()], echo_path: Some(ECHO.to_owned()), ..Config::default() };
+    assert_eq!(refusal(transport(config).route(request)).status, 403);
 }
 
 #[test]
