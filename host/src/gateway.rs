@@ -218,7 +218,7 @@ impl Visit {
 
     /// The transports, in their order.
     async fn transports(&self, snapshot: &Arc<Snapshot>, request: Request<'static>, upgrade: OnUpgrade) -> Response<Body> {
-        if self.shard.house().draining.load(Ordering::Relaxed) {
+        if self.shard.house().closing.load(Ordering::Relaxed) {
             return text(StatusCode::SERVICE_UNAVAILABLE, "the server is going down\n");
         }
         let quarantined = |generation: &Arc<Generation>| {
@@ -245,7 +245,12 @@ impl Visit {
             };
             match route {
                 Route::Pass => {}
-                Route::Respond(response) => return plugin_response(response),
+                Route::Respond(response) => {
+                    return match self.authorize(snapshot, &request).await {
+                        Ok(()) => plugin_response(response),
+                        Err(refused) => refused,
+                    };
+                }
                 Route::Open => return self.open(snapshot, entry, request, upgrade, false).await,
                 Route::OpenBare => return self.open(snapshot, entry, request, upgrade, true).await,
                 Route::Session(public) => return self.session(snapshot, &public, request, upgrade).await,

@@ -39,8 +39,10 @@ pub struct House {
     pub control: ControlSender,
     /// The numbers of parsers.
     pub numbers: ParserNumbers,
-    /// Whether the server is about to go down.
+    /// Whether load balancers are to look away: everything is still served.
     pub draining: AtomicBool,
+    /// Whether the server goes down: nobody is let in any more.
+    pub closing: AtomicBool,
     /// What the host counts.
     pub metrics: Metrics,
 }
@@ -78,6 +80,7 @@ impl House {
             control,
             numbers,
             draining: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
             metrics: Metrics::default(),
         })
     }

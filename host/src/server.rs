@@ -120,7 +120,7 @@ fn run_shard(index: u8, house: Arc<House>, listener: std::net::TcpListener) -> s
         let accepting = Arc::clone(shard.house());
         let of_connections = shard.clone();
         tokio::task::spawn_local(async move {
-            while !accepting.draining.load(Ordering::Relaxed) {
+            while !accepting.closing.load(Ordering::Relaxed) {
                 match listener.accept().await {
                     Ok((stream, peer)) => {
                         tokio::task::spawn_local(gateway::serve(of_connections.clone(), stream, peer));
@@ -159,6 +159,7 @@ fn shut_down(house: &House, threads: Vec<JoinHandle<()>>) {
     if !options.drain.is_zero() {
         std::thread::sleep(options.drain);
     }
+    house.closing.store(true, Ordering::Relaxed);
     for inbox in &house.inboxes {
         inbox.post(Command::Shutdown { reconnect: options.reconnect });
     }

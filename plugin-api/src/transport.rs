@@ -49,7 +49,7 @@ pub enum Route {
     OpenBare,
     /// An exchange of the session whose spark has this public id.
     Session(String),
-    /// Answered right here, before any authorization: protocol errors and the like.
+    /// Answered right here, without a session: protocol errors and the like.
     Respond(Response),
 }
 

@@ -60,6 +60,14 @@ pub enum LoadError {
     /// It is no shared library of this machine.
     #[error("is not a shared library for this machine")]
     NotALibrary,
+    /// Something of it is missing: mapped as it is, the first touch of a missing page would end the process.
+    #[error("is not complete: it ends after {len} of at least {needed} bytes")]
+    Incomplete {
+        /// The bytes that are there.
+        len: u64,
+        /// What its headers speak of.
+        needed: u64,
+    },
     /// The SHA-256 is not one of those in `plugins.toml`.
     #[error("has the SHA-256 {found}, which `plugins.toml` does not list for it")]
     NotPinned {
@@ -96,9 +104,7 @@ pub fn load(path: &Path, pins: Option<&[[u8; 32]]>, copies: &mut Copies) -> Resu
     {
         return Err(LoadError::NotPinned { found: hex(&sha256) });
     }
-    if !is_library(&bytes) {
-        return Err(LoadError::NotALibrary);
-    }
+    check_form(&bytes)?;
     let stem = path.file_stem().unwrap_or(OsStr::new("plugin")).to_string_lossy().into_owned();
     let copy = copies.write(&stem, &sha256, &bytes)?;
     let (module, library) = open(&copy)?;
@@ -132,13 +138,36 @@ fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     Ok(bytes)
 }
 
-/// Whether the bytes begin as an ELF shared object of 64 bits and this byte order does (System V ABI, chapter 4).
-fn is_library(bytes: &[u8]) -> bool {
-    const CLASS_64: u8 = 2;
-    const SHARED_OBJECT: u16 = 3;
-    let order = if cfg!(target_endian = "little") { 1 } else { 2 };
-    bytes.get(..6) == Some(&[0x7f, b'E', b'L', b'F', CLASS_64, order])
-        && bytes.get(16..18).is_some_and(|kind| u16::from_ne_bytes([kind[0], kind[1]]) == SHARED_OBJECT)
+/// Whether the bytes are a complete shared object for this machine (System V ABI, chapters 4 and 5).
+fn check_form(bytes: &[u8]) -> Result<(), LoadError> {
+    use object::NativeEndian;
+    use object::elf::{EM_AARCH64, EM_X86_64, ET_DYN, FileHeader64};
+    use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
+
+    let machine = if cfg!(target_arch = "x86_64") { EM_X86_64 } else { EM_AARCH64 };
+    let header = FileHeader64::<NativeEndian>::parse(bytes).map_err(|_| LoadError::NotALibrary)?;
+    let endian = header.endian().map_err(|_| LoadError::NotALibrary)?;
+    if header.e_type(endian) != ET_DYN || header.e_machine(endian) != machine {
+        return Err(LoadError::NotALibrary);
+    }
+    let len = bytes.len() as u64;
+    let table = |offset: u64, count: u16, size: u16| offset.saturating_add(u64::from(count) * u64::from(size));
+    // The table of sections stands at the end of what a linker writes.
+    let sections_end = table(header.e_shoff(endian), header.e_shnum(endian), header.e_shentsize(endian));
+    let segments_end = table(header.e_phoff(endian), header.e_phnum(endian), header.e_phentsize(endian));
+    let mut needed = sections_end.max(segments_end);
+    if needed <= len {
+        let segments = header.program_headers(endian, bytes).map_err(|_| LoadError::NotALibrary)?;
+        let ends = segments.iter().map(|segment| {
+            let (offset, size) = segment.file_range(endian);
+            offset.saturating_add(size)
+        });
+        needed = needed.max(ends.max().unwrap_or(0));
+        let sections = header.section_headers(endian, bytes).map_err(|_| LoadError::NotALibrary)?;
+        let ends = sections.iter().filter_map(|section| section.file_range(endian));
+        needed = needed.max(ends.map(|(offset, size)| offset.saturating_add(size)).max().unwrap_or(0));
+    }
+    if needed > len { Err(LoadError::Incomplete { len, needed }) } else { Ok(()) }
 }
 
 fn open(copy: &Path) -> Result<(PluginModuleRef, Arc<ManuallyDrop<Library>>), LoadError> {
@@ -202,7 +231,7 @@ pub fn libraries(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| {
             let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-            name.starts_with("lib") && name.ends_with(".so")
+            name.ends_with(".so") && !name.starts_with('.')
         })
         .collect();
     files.sort();
@@ -214,14 +243,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_shared_objects_of_this_machine_are_libraries() {
-        let mut header = [0u8; 64];
-        header[..6].copy_from_slice(&[0x7f, b'E', b'L', b'F', 2, if cfg!(target_endian = "little") { 1 } else { 2 }]);
-        header[16..18].copy_from_slice(&3u16.to_ne_bytes());
-        assert!(is_library(&header));
-        header[4] = 1;
-        assert!(!is_library(&header), "32 bits");
-        assert!(!is_library(b"#!/bin/sh\necho no library\n"));
-        assert!(!is_library(b""));
+    fn what_is_no_shared_object_of_this_machine_is_refused() {
+        for bytes in [&b"#!/bin/sh\necho no library\n"[..], b"", b"\x7fELF", &[0; 4096]] {
+            assert!(matches!(check_form(bytes), Err(LoadError::NotALibrary)));
+        }
+        // This test is a program: of the right machine, but whether it counts as a shared object is the linker's choice.
+        let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        assert!(!matches!(check_form(&own), Err(LoadError::Incomplete { .. })));
+    }
+
+    #[test]
+    fn a_file_that_is_cut_anywhere_is_never_taken_for_complete() {
+        let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        for part in [1, 10, 50, 90, 99] {
+            let cut = own.len() / 100 * part;
+            assert!(check_form(&own[..cut]).is_err(), "{part} %");
+        }
+        assert!(check_form(&own[..own.len() - 1]).is_err(), "the last byte");
     }
 }
