@@ -16,7 +16,6 @@ const hashes = {
  * @param {string} plugins The folder of the libraries.
  */
 export function configuration(settings, plugins) {
-  const origins = settings.origins ?? ['*'];
   const tables = {
     server: {
       listen: `127.0.0.1:${settings.port}`,
@@ -24,12 +23,11 @@ export function configuration(settings, plugins) {
       path: settings.pathname,
       ping_interval: settings.pingInterval ? `${settings.pingInterval}ms` : false,
       max_message: settings.maxLength,
-      cors: { origins },
+      cors: { origins: settings.origins ?? ['*'] },
       ...(settings.static ? { static: { '/': settings.static } } : {}),
     },
     websocket: {
       max_message_bytes: settings.maxLength,
-      origins,
       ...(settings.compression ? { compression: { threshold_bytes: 1, server_no_context_takeover: false } } : {}),
     },
   };

@@ -225,6 +225,16 @@ describe('a violation of the protocol', () => {
     });
   }
 
+  test('a message over what the server takes from any transport closes with 1009, though the transport would take it', ours, async (t) => {
+    const small = await startFor(t, { maxLength: 1_000, tables: { websocket: { max_message_bytes: 1_000_000 } } });
+    const { socket, inbox } = await open(t, small);
+    socket.send(JSON.stringify('x'.repeat(998)));
+    assert.equal((await inbox.take()).length, 1_000);
+    socket.send(JSON.stringify('x'.repeat(999)));
+    const [code] = await next(socket, 'close');
+    assert.equal(code, 1009);
+  });
+
   test('a message that came before it is still answered', async (t) => {
     const peer = await Peer.handshake(t, server);
     peer.send(frame(TEXT, '"before"'), frame(TEXT, '"x"', { unmasked: true }));

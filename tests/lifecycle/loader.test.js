@@ -11,9 +11,10 @@ import { describe, test } from 'node:test';
 
 import WebSocket from 'ws';
 
-import { build, library, startFor } from '../conformance/server.js';
+import { build, library } from '../conformance/server.js';
 import { Inbox, next, until } from '../conformance/waiting.js';
 import { answer, answers, client, complaints, drop, put, refused, remove, serving } from './folder.js';
+import { Steady } from './steady.js';
 
 describe('a plugin that is dropped in', () => {
   test('is live, for new connections and open ones, and in the served client', async (t) => {
@@ -87,6 +88,7 @@ describe('a plugin that is dropped in', () => {
 
   test('may replace the transport and the application again and again: no message is lost', async (t) => {
     const { server, steady } = await serving(t);
+    const others = await Promise.all(Array.from({ length: 20 }, () => Steady.start(server)));
     for (let time = 1; time <= 3; time += 1) {
       for (const plugin of ['websocket', 'json', 'conformance_app']) {
         const mark = server.log.length;
@@ -97,18 +99,23 @@ describe('a plugin that is dropped in', () => {
         assert.deepEqual(complaints(server, mark), []);
       }
     }
+    for (const other of others) {
+      await other.goesOn();
+      other.leave();
+    }
   });
 });
 
 describe('a transport that is removed', () => {
-  test('refuses new connections with 503 until it is back', async (t) => {
-    const server = await startFor(t);
+  test('refuses new connections with 503 until it is back; those that are there go on', async (t) => {
+    const { server, steady } = await serving(t);
     remove(server, 'libwebsocket.so');
     await until('503', async () => (await fetch(server.at(''))).status === 503);
     assert.equal((await fetch(server.at('/spec'))).status, 200);
     drop(server, 'websocket');
     await until('426', async () => (await fetch(server.at(''))).status === 426);
     assert.equal(await answer(server, 'back'), 'back');
+    await steady.goesOn();
   });
 });
 
