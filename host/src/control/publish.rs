@@ -22,9 +22,9 @@ impl Control {
                 inbox.post(Command::Snapshot(Arc::clone(&snapshot)));
             }
         } else {
-            let switch = Switch::new(self.house.inboxes.len());
+            let switch = Arc::<Switch>::default();
             for inbox in &self.house.inboxes {
-                inbox.post(Command::Switch(Arc::clone(&switch)));
+                inbox.post(Command::Switch(switch.invite()));
             }
             let began = Instant::now();
             switch.change(|| {

@@ -160,10 +160,10 @@ impl Shard {
                 self.exchange(id, &request, reply);
             }
             Command::Snapshot(snapshot) => self.adopt(snapshot),
-            Command::Switch(switch) => {
+            Command::Switch(invitation) => {
                 // What was written before the change leaves before it.
                 self.flush_dirty();
-                switch.pass();
+                invitation.pass();
                 self.adopt(self.house.snapshot.load_full());
             }
             Command::Shutdown { reconnect } => {
