@@ -38,6 +38,8 @@ const HEAD_WITHIN: Duration = Duration::from_secs(15);
 
 /// Serves one accepted connection until it is closed or upgraded.
 pub async fn serve(shard: Rc<Shard>, stream: TcpStream, peer: SocketAddr) {
+    let _visit = shard.visit();
+    let mut going_down = shard.going_down();
     let service = hyper::service::service_fn(move |request| {
         let shard = Rc::clone(&shard);
         async move { Ok::<_, Infallible>(Visit { shard, peer }.answer(request).await) }
@@ -47,7 +49,16 @@ pub async fn serve(shard: Rc<Shard>, stream: TcpStream, peer: SocketAddr) {
         .header_read_timeout(HEAD_WITHIN)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
-    if let Err(error) = connection.await {
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        _ = going_down.wait_for(|going_down| *going_down) => {
+            // What is asked is answered yet.
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
         tracing::debug!(%peer, %error, "an HTTP connection broke");
     }
 }
@@ -218,9 +229,6 @@ impl Visit {
 
     /// The transports, in their order.
     async fn transports(&self, snapshot: &Arc<Snapshot>, request: Request<'static>, upgrade: OnUpgrade) -> Response<Body> {
-        if self.shard.house().closing.load(Ordering::Relaxed) {
-            return text(StatusCode::SERVICE_UNAVAILABLE, "the server is going down\n");
-        }
         let quarantined = |generation: &Arc<Generation>| {
             let config = snapshot.config.plugin(generation.name());
             generation.is_quarantined() && config.is_some_and(|config| config.required)
@@ -293,6 +301,9 @@ impl Visit {
     ) -> Response<Body> {
         if let Err(response) = self.authorize(snapshot, &request).await {
             return response;
+        }
+        if self.shard.is_going_down() {
+            return text(StatusCode::SERVICE_UNAVAILABLE, "the server is going down\n");
         }
         let Some(parser) = &snapshot.parser else {
             return text(StatusCode::SERVICE_UNAVAILABLE, "no parser plugin is enabled\n");

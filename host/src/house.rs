@@ -41,8 +41,6 @@ pub struct House {
     pub numbers: ParserNumbers,
     /// Whether load balancers are to look away: everything is still served.
     pub draining: AtomicBool,
-    /// Whether the server goes down: nobody is let in any more.
-    pub closing: AtomicBool,
     /// What the host counts.
     pub metrics: Metrics,
 }
@@ -80,7 +78,6 @@ impl House {
             control,
             numbers,
             draining: AtomicBool::new(false),
-            closing: AtomicBool::new(false),
             metrics: Metrics::default(),
         })
     }
@@ -132,7 +129,9 @@ impl House {
     /// A spark is gone.
     pub fn leave(&self, id: SparkId) {
         let mut directory = self.directory(id).write().unwrap_or_else(PoisonError::into_inner);
-        directory[id.slot() as usize] = None;
+        if let Some(info) = directory.get_mut(id.slot() as usize) {
+            *info = None;
+        }
     }
 
     /// What is known of a spark.
@@ -156,6 +155,13 @@ impl House {
             sparks.extend(directory.iter().flatten().map(|info| info.id));
         }
         sparks
+    }
+
+    /// A shard has ended: what it is told is dropped, and its sparks are gone.
+    pub fn shard_ended(&self, shard: u8) {
+        let shard = usize::from(shard);
+        self.inboxes[shard].close();
+        self.directories[shard].write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn directory(&self, id: SparkId) -> &RwLock<Vec<Option<Arc<Info>>>> {

@@ -1,10 +1,11 @@
 //! Starting and stopping: the order in which the parts of the host come up, and go down.
 //!
-//! Up: the house without plugins, the plugins, the listeners, the shards, then the ready line. Down: no new clients, all sparks
-//! are ended and written to the end, the plugins are stopped in reverse order.
+//! Up: the house without plugins, the plugins, the listeners, the shards, then the ready line. Down: no new clients, requests
+//! are answered and all sparks ended and written to the end, the plugins are stopped in reverse order.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -34,39 +35,71 @@ const BACKLOG: i32 = 4096;
 ///
 /// # Errors
 ///
-/// The address can't be listened on, or the system gives no thread or poller.
+/// See [`Server::start`]; or signals can't be waited for.
 pub fn serve(config: Config, linked: Vec<PluginModuleRef>) -> anyhow::Result<()> {
     start_log(&config);
-    let (control, requests) = ControlSender::channel();
-    let shards = config.server.shards.get().min(usize::from(u8::MAX));
-    let numbers = ParserNumbers::default();
-    let empty = Snapshot::new(config.clone(), Vec::new(), &numbers);
-    let house = House::new(empty, shards, control.clone(), numbers);
-    let mut plugins = Control::new(Arc::clone(&house), requests, config.clone(), linked)
-        .context("no folder for private copies of plugins")?;
-    plugins.start_up()?;
-
-    let listen = config.server.listen;
-    let first = bind(listen).with_context(|| format!("can't listen on {listen}"))?;
-    let address = first.local_addr()?;
-    let mut listeners = vec![first];
-    for _ in 1..shards {
-        listeners.push(bind(address).with_context(|| format!("can't listen on {address}"))?);
-    }
-    let threads = start_shards(&house, listeners)?;
-    let watcher = watch::start(&config, control.clone());
-    let control_thread = std::thread::Builder::new().name("control".to_owned()).spawn(move || plugins.run())?;
-    tracing::info!(%address, shards, "listening");
-    println!("Switchboard is ready at http://{}/", shown(address));
+    let server = Server::start(config, linked)?;
+    println!("Switchboard is ready at http://{}/", shown(server.address()));
     std::io::stdout().flush()?;
-
     wait_for_signal()?;
-    shut_down(&house, threads);
-    drop(watcher);
-    control.send(Request::Stop);
-    let _ = control_thread.join();
+    server.stop();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// A server that runs.
+pub struct Server {
+    address: SocketAddr,
+    house: Arc<House>,
+    control: ControlSender,
+    control_thread: JoinHandle<()>,
+    shards: Vec<JoinHandle<()>>,
+    /// Dropped at the end, it tells no more.
+    _watcher: Option<notify::RecommendedWatcher>,
+}
+
+impl Server {
+    /// Starts one. `linked` are plugins that are part of the binary.
+    ///
+    /// # Errors
+    ///
+    /// A plugin that the configuration names does not serve, the address can't be listened on, or the system gives no thread or
+    /// poller.
+    pub fn start(config: Config, linked: Vec<PluginModuleRef>) -> anyhow::Result<Self> {
+        let (control, requests) = ControlSender::channel();
+        let shards = config.server.shards.get().min(usize::from(u8::MAX));
+        let numbers = ParserNumbers::default();
+        let empty = Snapshot::new(config.clone(), Vec::new(), &numbers);
+        let house = House::new(empty, shards, control.clone(), numbers);
+        let mut plugins = Control::new(Arc::clone(&house), requests, config.clone(), linked)
+            .context("no folder for private copies of plugins")?;
+        plugins.start_up()?;
+
+        let listen = config.server.listen;
+        let first = bind(listen).with_context(|| format!("can't listen on {listen}"))?;
+        let address = first.local_addr()?;
+        let mut listeners = vec![first];
+        for _ in 1..shards {
+            listeners.push(bind(address).with_context(|| format!("can't listen on {address}"))?);
+        }
+        let threads = start_shards(&house, listeners)?;
+        let watcher = watch::start(&config, control.clone());
+        let control_thread = std::thread::Builder::new().name("control".to_owned()).spawn(move || plugins.run())?;
+        tracing::info!(%address, shards, "listening");
+        Ok(Self { address, house, control, control_thread, shards: threads, _watcher: watcher })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops it: after the time of draining, all connections are closed and all plugins stopped.
+    pub fn stop(self) {
+        shut_down(&self.house, &self.shards);
+        self.control.send(Request::Stop);
+        let _ = self.control_thread.join();
+    }
 }
 
 /// The address as a browser on this machine takes it.
@@ -101,7 +134,8 @@ fn start_shards(house: &Arc<House>, listeners: Vec<std::net::TcpListener>) -> an
         let index = u8::try_from(index).context("too many shards")?;
         let house = Arc::clone(house);
         let thread = std::thread::Builder::new().name(format!("shard {index}")).spawn(move || {
-            if let Err(error) = run_shard(index, house, listener) {
+            let _ended = Ended { index, house: &house };
+            if let Err(error) = run_shard(index, Arc::clone(&house), listener) {
                 tracing::error!(shard = index, %error, "the shard has ended");
             }
         })?;
@@ -110,33 +144,50 @@ fn start_shards(house: &Arc<House>, listeners: Vec<std::net::TcpListener>) -> an
     Ok(threads)
 }
 
+/// A shard ends, also by a panic: nobody is to wait for it or to find its sparks.
+struct Ended<'a> {
+    index: u8,
+    house: &'a House,
+}
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        shard::leave();
+        self.house.shard_ended(self.index);
+    }
+}
+
 fn run_shard(index: u8, house: Arc<House>, listener: std::net::TcpListener) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
-    let result = local.block_on(&runtime, async move {
+    local.block_on(&runtime, async move {
         let sockets = Sockets::new()?;
         let shard = Shard::new(index, house, sockets.registry()?);
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        let accepting = Arc::clone(shard.house());
-        let of_connections = shard.clone();
-        tokio::task::spawn_local(async move {
-            while !accepting.closing.load(Ordering::Relaxed) {
-                match listener.accept().await {
-                    Ok((stream, peer)) => {
-                        tokio::task::spawn_local(gateway::serve(of_connections.clone(), stream, peer));
-                    }
-                    Err(error) => {
-                        // Most often no file descriptor is free: that passes, and asking again at once would only burn time.
-                        tracing::warn!(%error, "a connection can't be accepted");
-                        tokio::time::sleep(Duration::from_millis(100)).await;
-                    }
-                }
-            }
-        });
+        tokio::task::spawn_local(accept(Rc::clone(&shard), listener));
         turn::run(shard, sockets).await
-    });
-    shard::leave();
-    result
+    })
+}
+
+/// Accepts connections until the shard goes down.
+async fn accept(shard: Rc<Shard>, listener: tokio::net::TcpListener) {
+    let mut going_down = shard.going_down();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = going_down.wait_for(|going_down| *going_down) => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                tokio::task::spawn_local(gateway::serve(Rc::clone(&shard), stream, peer));
+            }
+            Err(error) => {
+                // Most often no file descriptor is free: that passes, and asking again at once would only burn time.
+                tracing::warn!(%error, "a connection can't be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
 }
 
 fn wait_for_signal() -> anyhow::Result<()> {
@@ -152,14 +203,13 @@ fn wait_for_signal() -> anyhow::Result<()> {
     })
 }
 
-fn shut_down(house: &House, threads: Vec<JoinHandle<()>>) {
+fn shut_down(house: &House, threads: &[JoinHandle<()>]) {
     let snapshot = house.snapshot.load_full();
     let options = &snapshot.config.server.shutdown;
     house.draining.store(true, Ordering::Relaxed);
     if !options.drain.is_zero() {
         std::thread::sleep(options.drain);
     }
-    house.closing.store(true, Ordering::Relaxed);
     for inbox in &house.inboxes {
         inbox.post(Command::Shutdown { reconnect: options.reconnect });
     }

@@ -54,6 +54,8 @@ impl Shard {
     /// A session is over: the spark is gone, its hooks are told, its connection is written to the end.
     pub(super) fn finish(&self, id: SparkId, reason: &DisconnectReason) {
         let Some(spark) = self.slab.borrow_mut().remove(id) else { return };
+        // It may be the last of a shard that goes down, and its connection lingers.
+        self.wake();
         self.drop_exchanges(id);
         let Spark { stream, out, session, announced, bare, rare, .. } = *spark;
         drop(session);

@@ -27,6 +27,7 @@ use abi_stable::std_types::RVec;
 use plugin_api::SparkId;
 use plugin_api::abi::host::{Fault, SessionHandle};
 use plugin_api::abi::types::EventSink;
+use tokio::sync::watch;
 
 use self::exchange::ReplySender;
 use self::heartbeat::Heartbeat;
@@ -54,7 +55,20 @@ pub fn current<R>(call: impl FnOnce(&Shard) -> R) -> Option<R> {
 
 /// The thread has no shard any more.
 pub fn leave() {
-    CURRENT.set(None);
+    // Taken out first: sessions that are freed with it may ask for the current shard.
+    drop(CURRENT.take());
+}
+
+/// A connection of a shard that speaks HTTP.
+pub struct Visit(Rc<Shard>);
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        self.0.visits.set(self.0.visits.get() - 1);
+        if self.0.is_going_down() {
+            self.0.wake();
+        }
+    }
 }
 
 /// One shard. Only its thread has it.
@@ -78,6 +92,10 @@ pub struct Shard {
     exchanges: RefCell<HashMap<(SparkId, u64), ReplySender>>,
     next_exchange: Cell<u64>,
     in_turn: Cell<bool>,
+    /// Connections that speak HTTP.
+    visits: Cell<usize>,
+    /// Whether it ends all that it has, and itself then.
+    going_down: watch::Sender<bool>,
 }
 
 impl Shard {
@@ -104,6 +122,8 @@ impl Shard {
             exchanges: RefCell::default(),
             next_exchange: Cell::new(1),
             in_turn: Cell::new(false),
+            visits: Cell::new(0),
+            going_down: watch::Sender::new(false),
         });
         CURRENT.set(Some(Rc::clone(&shard)));
         shard
@@ -124,9 +144,25 @@ impl Shard {
         Arc::clone(&self.snapshot.borrow())
     }
 
-    /// Whether it has no sparks.
+    /// Whether it has no sparks and no connections.
     pub fn is_empty(&self) -> bool {
-        self.slab.borrow().is_empty()
+        self.slab.borrow().is_empty() && self.lingering.borrow().is_empty() && self.visits.get() == 0
+    }
+
+    /// Becomes `true` when the shard goes down: no new connections and no new sparks.
+    pub fn going_down(&self) -> watch::Receiver<bool> {
+        self.going_down.subscribe()
+    }
+
+    /// Whether it goes down.
+    pub fn is_going_down(&self) -> bool {
+        *self.going_down.borrow()
+    }
+
+    /// A connection that speaks HTTP: the shard does not end before what is returned is dropped.
+    pub fn visit(self: &Rc<Self>) -> Visit {
+        self.visits.set(self.visits.get() + 1);
+        Visit(Rc::clone(self))
     }
 
     /// Calls into a spark's session, then carries out what it says. Whether there was such a spark.
@@ -161,13 +197,21 @@ impl Shard {
         true
     }
 
+    /// Brings about a turn, if none is under way: to flush, to look at the timers anew, or to end.
+    #[inline]
+    fn wake(&self) {
+        if !self.in_turn.get() {
+            self.house.inboxes[usize::from(self.index)].wake_own();
+        }
+    }
+
     /// Remembers to flush a spark at the end of the turn.
     #[inline]
     fn mark_dirty(&self, id: SparkId) {
         let mut dirty = self.dirty.borrow_mut();
-        if dirty.is_empty() && !self.in_turn.get() {
+        if dirty.is_empty() {
             // An HTTP exchange, or a hook that waited: somebody has to bring a turn about.
-            self.house.inboxes[usize::from(self.index)].wake_own();
+            self.wake();
         }
         dirty.push(id);
     }

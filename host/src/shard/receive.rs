@@ -169,6 +169,7 @@ impl Shard {
 
     pub(super) fn set_timer(&self, id: SparkId, timer: u32, after: Duration) {
         let sequence = self.timers.borrow_mut().set(Instant::now() + after, id, timer);
+        self.wake();
         self.with_spark(id, |spark| {
             let timers = &mut spark.rare().timers;
             timers.retain(|(known, _)| *known != timer);

@@ -4,7 +4,6 @@
 //! Sockets are watched by a poller of their own (mio) inside of tokio's: an idle connection costs no task and no registration
 //! with the runtime. tokio drives what is HTTP, what waits, and the clock.
 
-use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::rc::Rc;
@@ -65,7 +64,6 @@ pub async fn run(shard: Rc<Shard>, sockets: Sockets) -> io::Result<()> {
     #[expect(deprecated, reason = "its successor is unsafe; `Sockets` keeps the poller open and its descriptor the same")]
     let mut sockets = AsyncFd::with_interest(sockets, Interest::READABLE)?;
     let mut events = mio::Events::with_capacity(EVENTS);
-    let shutting = Cell::new(false);
     let inbox = &shard.house.inboxes[usize::from(shard.index)];
     let sleep = tokio::time::sleep(Duration::ZERO);
     tokio::pin!(sleep);
@@ -88,8 +86,8 @@ pub async fn run(shard: Rc<Shard>, sockets: Sockets) -> io::Result<()> {
             () = inbox.wait() => {}
             () = &mut sleep, if next.is_some() => {}
         }
-        shard.turn(if polled > 0 { Some(&events) } else { None }, &shutting);
-        if shutting.get() && shard.is_empty() && shard.lingering.borrow().is_empty() {
+        shard.turn(if polled > 0 { Some(&events) } else { None });
+        if shard.is_going_down() && shard.is_empty() {
             return Ok(());
         }
         if polled == EVENTS || !shard.eager.borrow().is_empty() {
@@ -101,21 +99,21 @@ pub async fn run(shard: Rc<Shard>, sockets: Sockets) -> io::Result<()> {
 }
 
 fn poll(poll: &mut mio::Poll, events: &mut mio::Events) -> io::Result<usize> {
-    match poll.poll(events, Some(Duration::ZERO)) {
-        Ok(()) => Ok(events.iter().count()),
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-            events.clear();
-            Ok(0)
+    loop {
+        match poll.poll(events, Some(Duration::ZERO)) {
+            Ok(()) => return Ok(events.iter().count()),
+            // No answer is not the answer that there is nothing: tokio would wait for the next edge.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
-        Err(error) => Err(error),
     }
 }
 
 impl Shard {
-    fn turn(&self, events: Option<&mio::Events>, shutting: &Cell<bool>) {
+    fn turn(&self, events: Option<&mio::Events>) {
         self.in_turn.set(true);
         for command in self.house.inboxes[usize::from(self.index)].take() {
-            self.obey(command, shutting);
+            self.obey(command);
         }
         for id in self.eager.take() {
             self.readable(id);
@@ -148,7 +146,7 @@ impl Shard {
         self.in_turn.set(false);
     }
 
-    fn obey(&self, command: Command, shutting: &Cell<bool>) {
+    fn obey(&self, command: Command) {
         match command {
             Command::Send { id, payload } => {
                 self.deliver(id, &payload);
@@ -167,7 +165,7 @@ impl Shard {
                 self.adopt(self.house.snapshot.load_full());
             }
             Command::Shutdown { reconnect } => {
-                shutting.set(true);
+                self.going_down.send_replace(true);
                 self.end_all(reconnect);
             }
         }
