@@ -29,7 +29,7 @@ use crate::http::health::{self, Readiness};
 use crate::http::library::Flavour;
 use crate::http::metrics;
 use crate::shard::Shard;
-use crate::shard::exchange::{Exchange, ExchangeGuard, Reply};
+use crate::shard::exchange::{Answered, Pending, Reply};
 use crate::shard::inbox::Command;
 use crate::snapshot::{Ref, Snapshot, TransportEntry};
 
@@ -209,8 +209,7 @@ impl Visit {
         match hook.settle(entry, called) {
             Some(Answer::Pending) => match answer.await {
                 Ok((plugin_api::abi::status::PANICKED, report)) => {
-                    let report = String::from_utf8_lossy(&report).into_owned();
-                    hook.generation.quarantine(entry, &plugin_api::abi::host::Fault { report });
+                    hook.panicked(entry, &report);
                     Answer::of(plugin_api::abi::status::PANICKED, &[])
                 }
                 Ok((status, reply)) => Answer::of(status, &reply),
@@ -311,15 +310,15 @@ impl Visit {
         if parser.generation.is_quarantined() {
             return text(StatusCode::SERVICE_UNAVAILABLE, "the parser plugin is in quarantine\n");
         }
-        let (id, reply) = match self.shard.open(entry, parser, &request, bare) {
+        let (pending, reply) = match self.shard.open(entry, parser, &request, bare) {
             Ok(opened) => opened,
             Err(fault) => {
                 entry.generation.quarantine("a transport's open", &fault);
                 return text(StatusCode::SERVICE_UNAVAILABLE, "the transport plugin failed\n");
             }
         };
-        let opened = Opened { id, announce: !bare };
-        self.reply(reply, upgrade, Some(opened), snapshot).await
+        let opened = (!bare).then_some(pending.exchange().id);
+        self.reply(pending, reply, upgrade, opened, snapshot).await
     }
 
     /// An exchange of a session that is there.
@@ -333,95 +332,78 @@ impl Visit {
         if let Err(response) = self.authorize(snapshot, &request).await {
             return response;
         }
-        let Some(id) = self.shard.house().find(public) else {
+        let house = self.shard.house();
+        let Some(id) = house.find(public) else {
             return text(StatusCode::NOT_FOUND, "the session is not there\n");
         };
+        let pending = Pending::new(house, id);
+        let exchange = pending.exchange();
         let (sender, receiver) = oneshot::channel();
         if id.shard() == self.shard.index() {
-            self.shard.exchange(id, &request, sender);
+            self.shard.exchange(exchange, &request, sender);
         } else {
-            self.shard.house().post(id, Command::Exchange { id, request: Box::new(request), reply: sender });
+            house.post(id, Command::Exchange { exchange, request: Box::new(request), reply: sender });
         }
-        self.reply(receiver, upgrade, None, snapshot).await
+        self.reply(pending, receiver, upgrade, None, snapshot).await
     }
 
-    /// Waits for the session's answer to an exchange.
+    /// Waits for the session's answer to an exchange. `opened` is a spark that the exchange has brought.
     async fn reply(
         &self,
-        reply: oneshot::Receiver<(Reply, Exchange)>,
+        pending: Pending,
+        reply: oneshot::Receiver<Reply>,
         upgrade: OnUpgrade,
-        opened: Option<Opened>,
+        opened: Option<SparkId>,
         snapshot: &Arc<Snapshot>,
     ) -> Response<Body> {
-        let Ok((reply, exchange)) = reply.await else {
+        let id = pending.exchange().id;
+        let Some(answered) = pending.answer(reply).await else {
             return text(StatusCode::INTERNAL_SERVER_ERROR, "the session ended without an answer\n");
         };
-        match reply {
-            Reply::Upgrade(response) => {
+        match answered {
+            Answered::Upgrade(response) => {
                 let shard = Rc::clone(&self.shard);
                 let snapshot = Arc::clone(snapshot);
                 tokio::task::spawn_local(async move {
-                    if take_over(&shard, exchange.id, upgrade).await
-                        && let Some(opened) = opened.filter(|opened| opened.announce)
-                    {
-                        shard.announce(opened.id, snapshot).await;
+                    take_over(&shard, id, upgrade).await;
+                    if let Some(opened) = opened {
+                        shard.announce(opened, snapshot).await;
                     }
                 });
                 plugin_response(response)
             }
-            Reply::Whole(response) => {
+            Answered::Whole(response) => {
                 self.announce(opened, snapshot);
                 plugin_response(response)
             }
-            Reply::Open(head, mut chunks) => {
+            Answered::Open(head, body) => {
                 self.announce(opened, snapshot);
-                let guard = ExchangeGuard::new(&self.shard, exchange);
-                let (mut sender, body) = http_body_util::channel::Channel::<Bytes, Infallible>::new(8);
-                tokio::task::spawn_local(async move {
-                    let _guard = guard;
-                    while let Some(chunk) = chunks.recv().await {
-                        if sender.send_data(chunk).await.is_err() {
-                            break;
-                        }
-                    }
-                });
                 plugin_response(head).map(|_| Body::new(body))
             }
         }
     }
 
-    fn announce(&self, opened: Option<Opened>, snapshot: &Arc<Snapshot>) {
-        if let Some(opened) = opened.filter(|opened| opened.announce) {
+    fn announce(&self, opened: Option<SparkId>, snapshot: &Arc<Snapshot>) {
+        if let Some(opened) = opened {
             let shard = Rc::clone(&self.shard);
             let snapshot = Arc::clone(snapshot);
-            tokio::task::spawn_local(async move { shard.announce(opened.id, snapshot).await });
+            tokio::task::spawn_local(async move { shard.announce(opened, snapshot).await });
         }
     }
 }
 
-/// A spark that this exchange has brought.
-#[derive(Clone, Copy)]
-struct Opened {
-    id: SparkId,
-    announce: bool,
-}
-
-/// Gives an upgraded connection to its shard. Whether that worked.
-async fn take_over(shard: &Shard, id: SparkId, upgrade: OnUpgrade) -> bool {
+/// Gives an upgraded connection to the shard of its session.
+async fn take_over(shard: &Shard, id: SparkId, upgrade: OnUpgrade) {
     let taken = async {
         let parts = Upgraded::downcast::<TokioIo<TcpStream>>(upgrade.await?)
             .map_err(|_| std::io::Error::other("the connection is of another kind"))?;
-        let stream = parts.io.into_inner().into_std()?;
-        shard.attach(id, stream, &parts.read_buf)?;
-        Ok::<_, Box<dyn std::error::Error>>(())
+        Ok::<_, Box<dyn std::error::Error>>((parts.io.into_inner().into_std()?, parts.read_buf))
     };
-    match taken.await {
-        Ok(()) => true,
-        Err(error) => {
-            tracing::debug!(spark = %id, %error, "an upgrade came to nothing");
-            shard.upgrade_failed(id);
-            false
-        }
+    let carrier = taken.await.inspect_err(|error| tracing::debug!(spark = %id, %error, "an upgrade came to nothing")).ok();
+    if id.shard() == shard.index() {
+        shard.upgraded(id, carrier);
+    } else {
+        shard.house().post(id, Command::Upgraded { id, carrier });
     }
 }
 

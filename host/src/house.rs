@@ -104,6 +104,8 @@ impl House {
 
     /// The answer has come.
     pub fn complete(&self, token: u64, status: u32, reply: &[u8]) {
+        // An answer that is none would be waited for again, with nothing to wait for.
+        let status = if status == status::PENDING { status::FAILED } else { status };
         if let Some(sender) = self.waiting().remove(&token) {
             // Whoever asked may be gone.
             let _ = sender.send((status, reply.to_vec()));

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use plugin_api::abi::host::{
-    ConnectionHook, DisconnectionHook, Fault, MessageHook, Middleware, ParserHandle, RequestHook, Service, TransportHandle,
+    ConnectionHook, DisconnectionHook, Fault, MessageHook, Middleware, ParserFailure, ParserHandle, RequestHook, Service,
+    TransportHandle,
 };
 use plugin_api::{Kind, SparkId};
 
@@ -40,9 +41,19 @@ impl ParserEntry {
         let value = plugin_api::value::to_vec(&text).expect("a text is plain data");
         match self.handle.encode(&value) {
             Ok(encoded) => encoded,
-            Err(error) => {
-                tracing::error!(parser = self.handle.name(), %error, "a control message can't be encoded");
+            Err(failure) => {
+                self.failed("encode", &failure);
                 None
+            }
+        }
+    }
+
+    /// It did not do its work: a panic puts its plugin into quarantine, anything else is the message's fault.
+    pub fn failed(&self, entry: &str, failure: &ParserFailure) {
+        match failure {
+            ParserFailure::Fault(fault) => self.generation.quarantine(&format!("a parser's {entry}"), fault),
+            ParserFailure::Refused(reason) => {
+                tracing::debug!(parser = self.handle.name(), "it refuses to {entry} a message: {reason}");
             }
         }
     }
@@ -61,6 +72,12 @@ impl<T> Ref<T> {
     #[inline]
     pub fn get(&self) -> &T {
         (self.find)(&self.generation, self.index)
+    }
+
+    /// A call that waited has come to a panic: its plugin goes into quarantine.
+    pub fn panicked(&self, entry: &str, report: &[u8]) {
+        let report = String::from_utf8_lossy(report).into_owned();
+        self.generation.quarantine(entry, &Fault { report });
     }
 
     /// The result of a call into it; a panic puts its plugin into quarantine.
@@ -281,6 +298,14 @@ impl Snapshot {
                     reason: generation.reason().unwrap_or_default(),
                 })
                 .collect(),
+        }
+    }
+
+    /// A transport panicked while it worked for sparks: its plugin goes into quarantine.
+    pub fn transport_failed(&self, transport: &Arc<TransportHandle>, entry: &str, fault: &Fault) {
+        match self.transports.iter().find(|known| Arc::ptr_eq(&known.handle, transport)) {
+            Some(owner) => owner.generation.quarantine(entry, fault),
+            None => tracing::error!("a transport that is no longer in force panicked in {entry}: {}", fault.report),
         }
     }
 

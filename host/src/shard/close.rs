@@ -25,9 +25,7 @@ impl Shard {
 
     /// The same, with the reason that hooks are told.
     pub(super) fn end_as(&self, id: SparkId, options: EndOptions, reason: DisconnectReason) {
-        let mut closing = true;
-        self.with_spark(id, |spark| closing = spark.phase == Phase::Closing);
-        if closing {
+        if self.is_closing(id) {
             return;
         }
         if let Some(last) = options.last {
@@ -35,6 +33,10 @@ impl Shard {
         }
         if !options.reconnect {
             self.control_to(id, &primus::server_close());
+        }
+        if self.is_closing(id) {
+            // What was said last has ended it: too much waited, or a hook panicked.
+            return;
         }
         let reads_too_slowly = matches!(&reason, DisconnectReason::Limit(limit) if limit == MAX_BUFFERED);
         self.with_spark(id, |spark| {
@@ -49,6 +51,11 @@ impl Shard {
         }
         self.set_timer(id, CLOSE_DEADLINE, CLOSE_WITHIN);
         self.with_session(id, "a session's close", |session, sink| session.close(options.code, &options.reason, sink));
+    }
+
+    /// Whether a spark was told to close, or is gone.
+    fn is_closing(&self, id: SparkId) -> bool {
+        self.slab.borrow_mut().get_mut(id).is_none_or(|spark| spark.phase == Phase::Closing)
     }
 
     /// A session is over: the spark is gone, its hooks are told, its connection is written to the end.

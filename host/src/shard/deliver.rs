@@ -58,7 +58,7 @@ impl<'a> Forms<'a> {
                 let (kind, bytes) = self.encoded(&spark.parser, snapshot)?;
                 let mut out = RVec::with_capacity(bytes.len() + 16);
                 if let Err(fault) = spark.session.transport().frame(class, kind, bytes, &mut out) {
-                    tracing::error!("a transport panicked in frame: {}", fault.report);
+                    snapshot.transport_failed(spark.session.transport(), "a transport's frame", &fault);
                     return None;
                 }
                 self.frames.push((transport, class, parser, Bytes::from(out.into_vec())));
@@ -79,8 +79,8 @@ fn encode<'a>(payload: &'a Payload<'_>, parser: &ParserEntry, snapshot: &Snapsho
             let source = snapshot.parser.iter().find(|entry| entry.number == *number)?;
             match source.handle.decode(*kind, bytes) {
                 Ok(value) => Cow::Owned(value),
-                Err(error) => {
-                    tracing::debug!(parser = source.handle.name(), %error, "a message to be relayed can't be decoded");
+                Err(failure) => {
+                    source.failed("decode", &failure);
                     return None;
                 }
             }
@@ -89,8 +89,8 @@ fn encode<'a>(payload: &'a Payload<'_>, parser: &ParserEntry, snapshot: &Snapsho
     };
     match parser.handle.encode(&value) {
         Ok(encoded) => encoded.map(|(kind, bytes)| (kind, Cow::Owned(bytes))),
-        Err(error) => {
-            tracing::debug!(parser = parser.handle.name(), %error, "a message can't be encoded");
+        Err(failure) => {
+            parser.failed("encode", &failure);
             None
         }
     }
@@ -291,17 +291,16 @@ impl Shard {
             Overflow::Drop => {
                 self.house.metrics.dropped.fetch_add(1, Ordering::Relaxed);
             }
-            Overflow::Close => {
-                self.house.metrics.overflowed.fetch_add(1, Ordering::Relaxed);
-                tracing::info!(spark = %id, "closed: more than max_buffered waits for it");
-                let options = EndOptions {
-                    reconnect: true,
-                    code: Some(1013),
-                    reason: "reads too slowly".to_owned(),
-                    ..EndOptions::default()
-                };
-                self.end_as(id, options, DisconnectReason::Limit(MAX_BUFFERED.to_owned()));
-            }
+            Overflow::Close => self.reads_too_slowly(id),
         }
+    }
+
+    /// Closes a spark that has more waiting than it may. It may come again.
+    pub(super) fn reads_too_slowly(&self, id: SparkId) {
+        self.house.metrics.overflowed.fetch_add(1, Ordering::Relaxed);
+        tracing::info!(spark = %id, "closed: more than max_buffered waits for it");
+        let options =
+            EndOptions { reconnect: true, code: Some(1013), reason: "reads too slowly".to_owned(), ..EndOptions::default() };
+        self.end_as(id, options, DisconnectReason::Limit(MAX_BUFFERED.to_owned()));
     }
 }

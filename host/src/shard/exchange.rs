@@ -1,34 +1,50 @@
 //! HTTP exchanges of sessions: who waits for which answer, and open bodies.
+//!
+//! An exchange may come to another shard than the session's. What goes back and forth are a [`Reply`], through a channel, and
+//! [`Command::ExchangeGone`], when its client leaves before it is answered.
 
-use std::rc::{Rc, Weak};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http_body::{Body, Frame};
 use plugin_api::abi::host::with_raw;
 use plugin_api::{Carrier, ExchangeId, Request, Response, SparkId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Shard;
+use super::inbox::Command;
+use crate::house::House;
 
 /// How an exchange is answered.
 pub enum Reply {
     /// By a whole response.
     Whole(Response),
     /// By a head whose body follows.
-    Open(Response, mpsc::UnboundedReceiver<Bytes>),
+    Open(Response, Chunks),
     /// By the change to the session's own protocol.
     Upgrade(Response),
 }
 
-/// Where the answer goes.
-pub enum ReplySender {
-    /// It is waited for.
-    Waiting(oneshot::Sender<(Reply, Exchange)>, Exchange),
-    /// Its body is open.
-    Open(mpsc::UnboundedSender<Bytes>),
+/// What a session still says of an open body.
+pub struct Chunks {
+    receiver: mpsc::UnboundedReceiver<Bytes>,
+    /// The bytes that nobody has taken yet: the session's shard bounds them.
+    waiting: Arc<AtomicUsize>,
 }
 
-/// Which exchange it is: what the HTTP side needs to go on with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where a session's answer goes.
+pub enum ReplySender {
+    /// It is waited for.
+    Waiting(oneshot::Sender<Reply>),
+    /// Its body is open.
+    Open(mpsc::UnboundedSender<Bytes>, Arc<AtomicUsize>),
+}
+
+/// Which exchange it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Exchange {
     /// Whose.
     pub id: SparkId,
@@ -37,47 +53,53 @@ pub struct Exchange {
 }
 
 impl Shard {
-    /// Hands a session an exchange of its own. Whether there is such a session.
-    pub fn exchange(&self, id: SparkId, request: &Request<'_>, reply: oneshot::Sender<(Reply, Exchange)>) -> bool {
-        let number = self.next_exchange.replace(self.next_exchange.get() + 1);
-        let exchange = Exchange { id, number };
-        self.exchanges.borrow_mut().insert((id, number), ReplySender::Waiting(reply, exchange));
-        let known = self.with_session(id, "a session's request", |session, sink| {
-            with_raw(request, |raw| session.request(number, raw, sink))
+    /// Hands a session an exchange of its own; without such a session the sender is dropped.
+    pub fn exchange(&self, exchange: Exchange, request: &Request<'_>, reply: oneshot::Sender<Reply>) {
+        self.exchanges.borrow_mut().insert(exchange, ReplySender::Waiting(reply));
+        let known = self.with_session(exchange.id, "a session's request", |session, sink| {
+            with_raw(request, |raw| session.request(exchange.number, raw, sink))
         });
         if !known {
-            self.exchanges.borrow_mut().remove(&(id, number));
+            self.exchanges.borrow_mut().remove(&exchange);
         }
-        known
     }
 
-    pub(super) fn reply(&self, id: SparkId, exchange: u64, reply: Option<Reply>) {
-        if let Some(ReplySender::Waiting(sender, exchange)) = self.exchanges.borrow_mut().remove(&(id, exchange))
+    pub(super) fn reply(&self, exchange: Exchange, reply: Option<Reply>) {
+        if let Some(ReplySender::Waiting(sender)) = self.exchanges.borrow_mut().remove(&exchange)
             && let Some(reply) = reply
         {
-            // Whoever asked may be gone; the session hears of it by the guard.
-            let _ = sender.send((reply, exchange));
+            // Whoever asked may have left just now.
+            let _ = sender.send(reply);
         }
     }
 
-    pub(super) fn reply_open(&self, id: SparkId, exchange: u64, head: Option<Response>) {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        let Some(head) = head else { return };
-        self.reply(id, exchange, Some(Reply::Open(head, receiver)));
-        self.exchanges.borrow_mut().insert((id, exchange), ReplySender::Open(sender));
+    pub(super) fn reply_open(&self, exchange: Exchange, head: Option<Response>) {
+        let mut exchanges = self.exchanges.borrow_mut();
+        if let Some(ReplySender::Waiting(sender)) = exchanges.remove(&exchange)
+            && let Some(head) = head
+        {
+            let (chunks, receiver) = mpsc::unbounded_channel();
+            let waiting = Arc::<AtomicUsize>::default();
+            let _ = sender.send(Reply::Open(head, Chunks { receiver, waiting: Arc::clone(&waiting) }));
+            exchanges.insert(exchange, ReplySender::Open(chunks, waiting));
+        }
     }
 
     /// More of an open body; `None` ends it.
-    pub(super) fn reply_chunk(&self, id: SparkId, exchange: u64, chunk: Option<Vec<u8>>) {
+    pub(super) fn reply_chunk(&self, exchange: Exchange, chunk: Option<Vec<u8>>) {
+        let limit = self.snapshot.borrow().config.server.max_buffered.as_usize();
         let mut exchanges = self.exchanges.borrow_mut();
-        match chunk {
-            Some(chunk) => {
-                if let Some(ReplySender::Open(sender)) = exchanges.get(&(id, exchange)) {
-                    let _ = sender.send(Bytes::from(chunk));
-                }
-            }
-            None => {
-                exchanges.remove(&(id, exchange));
+        let Some(chunk) = chunk else {
+            exchanges.remove(&exchange);
+            return;
+        };
+        if let Some(ReplySender::Open(sender, waiting)) = exchanges.get(&exchange) {
+            let waits = waiting.fetch_add(chunk.len(), Ordering::Relaxed) + chunk.len();
+            let _ = sender.send(Bytes::from(chunk));
+            if waits > limit {
+                drop(exchanges);
+                // A piece of a body can't be left out.
+                self.reads_too_slowly(exchange.id);
             }
         }
     }
@@ -85,37 +107,97 @@ impl Shard {
     /// A spark is gone, and nobody answers its exchanges any more.
     pub(super) fn drop_exchanges(&self, id: SparkId) {
         let mut exchanges = self.exchanges.borrow_mut();
-        if !exchanges.is_empty() {
-            exchanges.retain(|(whose, _), _| *whose != id);
+        let own = Exchange { id, number: 0 }..=Exchange { id, number: u64::MAX };
+        while let Some((&exchange, _)) = exchanges.range(own.clone()).next() {
+            exchanges.remove(&exchange);
         }
     }
 
-    /// The HTTP side of an exchange is gone before it was answered whole.
-    fn exchange_gone(&self, exchange: Exchange) {
-        if self.exchanges.borrow_mut().remove(&(exchange.id, exchange.number)).is_some() {
+    /// The client of an exchange has left before it was answered whole.
+    pub(super) fn exchange_gone(&self, exchange: Exchange) {
+        if self.exchanges.borrow_mut().remove(&exchange).is_some() {
             let carrier = Carrier::Exchange(ExchangeId(exchange.number));
             self.with_session(exchange.id, "a session's disconnected", |session, sink| session.disconnected(carrier, sink));
         }
     }
 }
 
-/// Tells the session when the HTTP side of an exchange goes away.
-pub struct ExchangeGuard {
-    shard: Weak<Shard>,
+/// An exchange that waits for its answer. Dropped before, since its client has left, it tells the session.
+pub struct Pending {
+    house: Arc<House>,
     exchange: Exchange,
+    answered: bool,
 }
 
-impl ExchangeGuard {
-    /// Guards an exchange of this shard.
-    pub fn new(shard: &Rc<Shard>, exchange: Exchange) -> Self {
-        Self { shard: Rc::downgrade(shard), exchange }
+impl Pending {
+    /// A new exchange of a session.
+    pub fn new(house: &Arc<House>, id: SparkId) -> Self {
+        Self { house: Arc::clone(house), exchange: Exchange { id, number: house.token() }, answered: false }
+    }
+
+    /// Which it is.
+    pub fn exchange(&self) -> Exchange {
+        self.exchange
+    }
+
+    /// Waits for the answer; `None`: the session ended without one.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancelled, the session is told that its client has left.
+    pub async fn answer(mut self, reply: oneshot::Receiver<Reply>) -> Option<Answered> {
+        let reply = reply.await;
+        self.answered = true;
+        Some(match reply.ok()? {
+            Reply::Whole(response) => Answered::Whole(response),
+            Reply::Upgrade(response) => Answered::Upgrade(response),
+            Reply::Open(head, chunks) => {
+                self.answered = false;
+                Answered::Open(head, OpenBody { chunks, exchange: self })
+            }
+        })
     }
 }
 
-impl Drop for ExchangeGuard {
+impl Drop for Pending {
     fn drop(&mut self) {
-        if let Some(shard) = self.shard.upgrade() {
-            shard.exchange_gone(self.exchange);
+        if !self.answered {
+            self.house.post(self.exchange.id, Command::ExchangeGone(self.exchange));
         }
+    }
+}
+
+/// How an exchange was answered.
+pub enum Answered {
+    /// By a whole response.
+    Whole(Response),
+    /// By a head and a body that stays open.
+    Open(Response, OpenBody),
+    /// By the change to the session's own protocol.
+    Upgrade(Response),
+}
+
+/// A response's body that a session goes on with. Dropped before its end, it tells the session.
+pub struct OpenBody {
+    chunks: Chunks,
+    exchange: Pending,
+}
+
+impl Body for OpenBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let body = self.get_mut();
+        body.chunks.receiver.poll_recv(context).map(|chunk| match chunk {
+            Some(chunk) => {
+                body.chunks.waiting.fetch_sub(chunk.len(), Ordering::Relaxed);
+                Some(Ok(Frame::data(chunk)))
+            }
+            None => {
+                body.exchange.answered = true;
+                None
+            }
+        })
     }
 }

@@ -30,24 +30,35 @@ impl Shard {
             match spark.phase {
                 Phase::Open => {}
                 Phase::Closing => return,
+                // No hook is ever told of it.
+                Phase::Opening if spark.bare => return,
                 Phase::Opening | Phase::Deferred => {
                     let limit = snapshot.config.server.max_buffered.as_usize();
                     let rare = spark.rare();
-                    rare.held_bytes += wire.len();
-                    rare.held.push_back((kind, wire.to_vec()));
-                    if rare.held_bytes > limit {
+                    if rare.held_bytes + wire.len() > limit {
                         drop(slab);
                         self.overflowed(id);
+                        return;
                     }
+                    rare.held_bytes += wire.len();
+                    rare.held.push_back((kind, wire.to_vec()));
                     return;
                 }
             }
         }
-        self.through_hooks(snapshot, id, HookMessage::from_wire(kind, wire, &parser.handle, parser.number), 0);
+        let message = HookMessage::from_wire(kind, wire, &parser.handle, parser.number);
+        self.through_hooks(snapshot, id, parser, message, 0);
     }
 
     /// Leads a message through the hooks from one on.
-    fn through_hooks(&self, snapshot: &Arc<Snapshot>, id: SparkId, mut message: HookMessage<'_>, from: usize) {
+    fn through_hooks(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        id: SparkId,
+        parser: &ParserEntry,
+        mut message: HookMessage<'_>,
+        from: usize,
+    ) {
         for (index, hook) in snapshot.incoming.iter().enumerate().skip(from) {
             if hook.generation.is_quarantined() {
                 continue;
@@ -84,8 +95,8 @@ impl Shard {
             }
         }
         if let Some(failure) = message.failure() {
+            parser.failed("decode", &failure);
             self.house.metrics.refused.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            tracing::debug!(spark = %id, "a message was refused: {failure}");
         }
     }
 
@@ -95,7 +106,7 @@ impl Shard {
             Ok(Some(text)) => text,
             Ok(None) => return false,
             Err(fault) => {
-                parser.generation.quarantine("a parser", &fault);
+                parser.failed("decode", &fault.into());
                 return false;
             }
         };
@@ -123,28 +134,38 @@ impl Shard {
             if hook.generation.is_quarantined() {
                 continue;
             }
+            // Its end was told to all already, where it came with the beginning or while a hook waited.
+            if !self.is_opening(id) {
+                return;
+            }
             let (token, answer) = self.house.wait();
-            let answer = match hook.get().call(id, token) {
-                Ok(Answer::Pending) => match answer.await {
+            let called = hook.settle("a connection hook", hook.get().call(id, token));
+            let answer = match called {
+                Some(Answer::Pending) => match answer.await {
                     // The plugin was stopped before it answered.
                     Ok((status::MISSING, _)) | Err(_) => continue,
-                    Ok((status, reply)) => Answer::of(status, &reply),
+                    Ok((status::PANICKED, report)) => {
+                        hook.panicked("a connection hook", &report);
+                        None
+                    }
+                    Ok((status, reply)) => Some(Answer::of(status, &reply)),
                 },
-                Ok(ready) => {
+                ready => {
                     self.house.forget(token);
                     ready
                 }
-                Err(fault) => {
-                    self.house.forget(token);
-                    hook.generation.quarantine("a connection hook", &fault);
+            };
+            match answer {
+                Some(Answer::Refused(refusal)) => {
+                    tracing::debug!(spark = %id, plugin = hook.generation.name(), "refused: {refusal}");
+                    self.end(id, EndOptions { reason: refusal.message, ..EndOptions::default() });
+                    return;
+                }
+                Some(_) => {}
+                None => {
                     self.hook_failed(id);
                     return;
                 }
-            };
-            if let Answer::Refused(refusal) = answer {
-                tracing::debug!(spark = %id, plugin = hook.generation.name(), "refused: {refusal}");
-                self.end(id, EndOptions { reason: refusal.message, ..EndOptions::default() });
-                return;
             }
         }
         self.with_spark(id, |spark| {
@@ -153,6 +174,10 @@ impl Shard {
             }
         });
         self.release_held(id);
+    }
+
+    fn is_opening(&self, id: SparkId) -> bool {
+        self.slab.borrow_mut().get_mut(id).is_some_and(|spark| spark.phase == Phase::Opening)
     }
 
     /// A deferred message goes on, and what waited behind it.
@@ -173,7 +198,7 @@ impl Shard {
                 Payload::Wire { kind, bytes, .. } => HookMessage::from_wire(*kind, bytes, &parser.handle, parser.number),
                 Payload::Value(value) => HookMessage::from_value(value.to_vec(), &parser.handle, parser.number),
             };
-            self.through_hooks(&deferred.snapshot, id, message, deferred.hook + 1);
+            self.through_hooks(&deferred.snapshot, id, &parser, message, deferred.hook + 1);
         }
         self.release_held(id);
     }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use plugin_api::{EndOptions, Flow, Payload, Request, SparkId};
 use tokio::sync::{Notify, oneshot};
 
@@ -43,12 +44,21 @@ pub enum Command {
     },
     /// An HTTP exchange of a session of this shard, which came to another one.
     Exchange {
-        /// Whose.
-        id: SparkId,
+        /// Which.
+        exchange: Exchange,
         /// The request.
         request: Box<Request<'static>>,
         /// Where the answer goes.
-        reply: oneshot::Sender<(Reply, Exchange)>,
+        reply: oneshot::Sender<Reply>,
+    },
+    /// The client of an exchange has left before it was answered.
+    ExchangeGone(Exchange),
+    /// The connection that an exchange of a session was upgraded to.
+    Upgraded {
+        /// Whose.
+        id: SparkId,
+        /// It, and what was read of it before; `None`: it never came.
+        carrier: Option<(std::net::TcpStream, Bytes)>,
     },
     /// Another picture is in force.
     Snapshot(Arc<Snapshot>),

@@ -19,7 +19,7 @@ pub mod timers;
 pub mod turn;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ use plugin_api::abi::host::{Fault, SessionHandle};
 use plugin_api::abi::types::EventSink;
 use tokio::sync::watch;
 
-use self::exchange::ReplySender;
+use self::exchange::{Exchange, ReplySender};
 use self::heartbeat::Heartbeat;
 use self::timers::Timers;
 use crate::house::House;
@@ -89,8 +89,7 @@ pub struct Shard {
     heartbeat: RefCell<Heartbeat>,
     lingering: RefCell<HashMap<usize, Lingering>>,
     next_lingering: Cell<usize>,
-    exchanges: RefCell<HashMap<(SparkId, u64), ReplySender>>,
-    next_exchange: Cell<u64>,
+    exchanges: RefCell<BTreeMap<Exchange, ReplySender>>,
     in_turn: Cell<bool>,
     /// Connections that speak HTTP.
     visits: Cell<usize>,
@@ -120,7 +119,6 @@ impl Shard {
             lingering: RefCell::default(),
             next_lingering: Cell::new(0),
             exchanges: RefCell::default(),
-            next_exchange: Cell::new(1),
             in_turn: Cell::new(false),
             visits: Cell::new(0),
             going_down: watch::Sender::new(false),

@@ -3,13 +3,14 @@
 use std::io;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use mio::net::TcpStream;
 use plugin_api::abi::host::{Fault, with_raw};
 use plugin_api::{Request, SparkId, SparkInfo, value};
 use tokio::sync::oneshot;
 
 use super::Shard;
-use super::exchange::{Exchange, Reply};
+use super::exchange::{Pending, Reply};
 use crate::snapshot::{ParserEntry, Snapshot, TransportEntry};
 use crate::spark::id::{self, Info};
 use crate::spark::out::OutBuffer;
@@ -32,7 +33,7 @@ impl Shard {
         parser: &Arc<ParserEntry>,
         request: &Request<'_>,
         bare: bool,
-    ) -> Result<(SparkId, oneshot::Receiver<(Reply, Exchange)>), Fault> {
+    ) -> Result<(Pending, oneshot::Receiver<Reply>), Fault> {
         let session = with_raw(request, |raw| entry.handle.open(raw))?;
         let id = self.slab.borrow_mut().next_id();
         let secret = id::secret();
@@ -72,16 +73,24 @@ impl Shard {
             self.heartbeat.borrow_mut().add(id);
         }
         let (sender, receiver) = oneshot::channel();
-        self.exchange(id, request, sender);
-        Ok((id, receiver))
+        let pending = Pending::new(&self.house, id);
+        self.exchange(pending.exchange(), request, sender);
+        Ok((pending, receiver))
     }
 
-    /// Takes a connection over that an exchange was upgraded to; `early` are bytes that were read before.
-    ///
-    /// # Errors
-    ///
-    /// The socket can't be watched.
-    pub fn attach(&self, id: SparkId, stream: std::net::TcpStream, early: &[u8]) -> io::Result<()> {
+    /// The connection that an exchange was upgraded to, and what was read of it before; without one, the upgrade came to nothing.
+    pub fn upgraded(&self, id: SparkId, carrier: Option<(std::net::TcpStream, Bytes)>) {
+        let attached = match carrier {
+            Some((stream, early)) => self.attach(id, stream, &early),
+            None => Err(io::ErrorKind::NotConnected.into()),
+        };
+        if let Err(error) = attached {
+            tracing::debug!(spark = %id, %error, "a session is without its connection");
+            self.carrier_gone(id);
+        }
+    }
+
+    fn attach(&self, id: SparkId, stream: std::net::TcpStream, early: &[u8]) -> io::Result<()> {
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
         let mut stream = TcpStream::from_std(stream);
@@ -98,11 +107,6 @@ impl Shard {
             self.receive_early(id, early);
         }
         Ok(())
-    }
-
-    /// The connection of an upgrade never came.
-    pub fn upgrade_failed(&self, id: SparkId) {
-        self.carrier_gone(id);
     }
 
     /// Takes another picture, between two messages.

@@ -9,7 +9,7 @@ use plugin_api::abi::types::{EventSink, event};
 use plugin_api::{Carrier, DisconnectReason, EndOptions, FrameClass, Kind, SparkId, value};
 
 use super::Shard;
-use super::exchange::Reply;
+use super::exchange::{Exchange, Reply};
 
 /// What one read has come to.
 enum Got {
@@ -108,6 +108,7 @@ impl Shard {
         let events = std::mem::replace(&mut sink.events, RVec::new());
         for happened in &events {
             let (start, len) = (happened.start as usize, happened.len as usize);
+            let exchange = Exchange { id, number: happened.start };
             match happened.what {
                 event::MESSAGE => match start.checked_add(len).and_then(|end| input.get(start..end)) {
                     Some(wire) => self.message(&snapshot, id, &parser, Kind::from_raw(happened.detail), wire),
@@ -119,16 +120,14 @@ impl Shard {
                     }
                 }
                 event::UPGRADE => {
-                    self.reply(id, happened.start, take(&mut sink.responses, len).map(response_of).map(Reply::Upgrade))
+                    self.reply(exchange, take(&mut sink.responses, len).map(response_of).map(Reply::Upgrade));
                 }
                 event::RESPOND => {
-                    self.reply(id, happened.start, take(&mut sink.responses, len).map(response_of).map(Reply::Whole))
+                    self.reply(exchange, take(&mut sink.responses, len).map(response_of).map(Reply::Whole));
                 }
-                event::RESPOND_OPEN => {
-                    self.reply_open(id, happened.start, take(&mut sink.responses, len).map(response_of));
-                }
-                event::CHUNK => self.reply_chunk(id, happened.start, take(&mut sink.owned, len).map(RVec::into_vec)),
-                event::FINISH => self.reply_chunk(id, happened.start, None),
+                event::RESPOND_OPEN => self.reply_open(exchange, take(&mut sink.responses, len).map(response_of)),
+                event::CHUNK => self.reply_chunk(exchange, take(&mut sink.owned, len).map(RVec::into_vec)),
+                event::FINISH => self.reply_chunk(exchange, None),
                 event::SET_TIMER => self.set_timer(id, happened.id, Duration::from_nanos(happened.start)),
                 event::CLEAR_TIMER => self.clear_timer(id, happened.id),
                 event::ALIVE => self.with_spark(id, |spark| spark.alive = true),
@@ -210,14 +209,10 @@ impl Shard {
 
     /// A session's plugin panicked while it worked for a spark: the spark is over, the plugin in quarantine.
     pub(super) fn session_failed(&self, id: SparkId, entry: &str, fault: &Fault) {
-        let snapshot = self.snapshot();
         let mut transport = None;
         self.with_spark(id, |spark| transport = Some(spark.session.transport().clone()));
-        let owner = transport
-            .and_then(|transport| snapshot.transports.iter().find(|entry| std::sync::Arc::ptr_eq(&entry.handle, &transport)));
-        match owner {
-            Some(owner) => owner.generation.quarantine(entry, fault),
-            None => tracing::error!("a transport that is no longer in force panicked in {entry}: {}", fault.report),
+        if let Some(transport) = transport {
+            self.snapshot().transport_failed(&transport, entry, fault);
         }
         self.finish(id, &DisconnectReason::Fault(entry.to_owned()));
     }

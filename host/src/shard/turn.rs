@@ -154,9 +154,9 @@ impl Shard {
             Command::SendMany { ids, payload } => self.write_many(ids.into_iter(), &payload),
             Command::End { id, options } => self.end(id, options),
             Command::Resume { id, token, flow } => self.resume(id, token, flow),
-            Command::Exchange { id, request, reply } => {
-                self.exchange(id, &request, reply);
-            }
+            Command::Exchange { exchange, request, reply } => self.exchange(exchange, &request, reply),
+            Command::ExchangeGone(exchange) => self.exchange_gone(exchange),
+            Command::Upgraded { id, carrier } => self.upgraded(id, carrier),
             Command::Snapshot(snapshot) => self.adopt(snapshot),
             Command::Switch(invitation) => {
                 // What was written before the change leaves before it.

@@ -50,6 +50,7 @@ impl Slab {
     /// The spark of a handle.
     #[inline]
     pub fn get_mut(&mut self, id: SparkId) -> Option<&mut Spark> {
+        debug_assert_eq!(id.shard(), self.shard, "another shard's spark");
         let slot = self.slots.get_mut(id.slot() as usize)?;
         if slot.generation != id.generation() {
             return None;

@@ -1,0 +1,191 @@
+//! A spark's life: its hooks, its requests and its end, also where clients leave at the wrong moment and plugins fail.
+
+mod support;
+
+use std::sync::Mutex;
+
+use plugin_api::prelude::*;
+use support::Server;
+use support::journal::{self, note};
+
+/// The application: sends messages back, and does what some names and messages ask for.
+mod app {
+    use super::*;
+
+    struct App;
+
+    /// Clients whose connection hook waits: their names, and how it goes on.
+    static WAITING: Mutex<Vec<(String, tokio::sync::oneshot::Sender<()>)>> = Mutex::new(Vec::new());
+
+    /// Lets the connection hook of a client go on.
+    pub fn release(name: &str) {
+        let mut waiting = WAITING.lock().unwrap();
+        let at = waiting.iter().position(|(known, _)| known == name).expect("it waits");
+        waiting.remove(at).1.send(()).unwrap();
+    }
+
+    fn name(spark: Spark<'_>) -> String {
+        spark.info().map(|info| info.query).unwrap_or_default()
+    }
+
+    impl Plugin for App {
+        const NAME: &'static str = "app";
+        type Config = NoConfig;
+
+        fn start(_: NoConfig, _: Host) -> Result<Self, StartError> {
+            Ok(Self)
+        }
+
+        fn register(self: &Arc<Self>, registrar: &mut Registrar<'_>) {
+            registrar.connection_async(Priority(1), |spark, host| async move {
+                let name = name(host.spark(spark));
+                if name.starts_with("slow") {
+                    let (go_on, waits) = tokio::sync::oneshot::channel();
+                    WAITING.lock().unwrap().push((name.clone(), go_on));
+                    note(format!("{name} waits"));
+                    waits.await.unwrap();
+                }
+                // All answers come from the plugin's own thread: in the order in which they were decided.
+                tokio::task::yield_now().await;
+                assert!(name != "slow-and-broken", "as it was asked to");
+                Ok(())
+            });
+            registrar.connection(Priority(2), |spark| {
+                note(format!("{} comes", name(spark)));
+                Ok(())
+            });
+            registrar.disconnection(Priority(1), |spark, _| note(format!("{} goes", name(spark))));
+            registrar.outgoing(Priority(1), |_, message| {
+                assert_ne!(message.decode::<String>().as_deref(), Ok("unsayable"));
+                Flow::Next
+            });
+            registrar.message(|spark, message| match message.decode::<String>().as_deref() {
+                Ok("end") => {
+                    let last = plugin_api::value::to_vec("unsayable").ok();
+                    spark.end_with(&EndOptions { last, reconnect: true, ..EndOptions::default() });
+                }
+                _ => drop(spark.relay(message)),
+            });
+        }
+    }
+
+    export_plugin!(App);
+}
+
+fn server() -> Server {
+    Server::start("", vec![app::switchboard_module()])
+}
+
+#[test]
+fn a_message_comes_back() {
+    let server = server();
+    let mut client = server.connect("ann");
+    client.say("\"hello\"");
+    assert_eq!(client.line().as_deref(), Some("\"hello\""));
+}
+
+#[test]
+fn a_timer_comes_though_nothing_else_happens() {
+    let server = server();
+    assert_eq!(server.ask("/primus/later?timer", "").answer(), (200, "later".to_owned()));
+}
+
+#[test]
+fn a_session_hears_when_the_client_of_a_waiting_request_leaves() {
+    let server = server();
+    let asking = server.ask("/primus/wait?impatient", "");
+    journal::until("impatient asks");
+    drop(asking);
+    journal::until("impatient's request is gone");
+}
+
+#[test]
+fn a_session_hears_when_the_reader_of_an_open_body_leaves_though_it_says_nothing() {
+    let server = server();
+    let asking = server.ask("/primus/stream?reader", "");
+    journal::until("reader comes");
+    drop(asking);
+    journal::until("reader's request is gone");
+    journal::until("reader goes");
+}
+
+#[test]
+fn a_session_that_is_over_at_once_is_never_announced() {
+    let server = server();
+    assert_eq!(server.get("/primus/refuse?stillborn").0, 400);
+    drop(server.connect("after-the-stillborn"));
+    journal::until("after-the-stillborn goes");
+    assert_eq!(journal::count("stillborn comes"), 0);
+}
+
+#[test]
+fn hooks_are_not_told_of_a_client_that_left_while_a_hook_before_them_waited() {
+    let server = server();
+    let client = server.connect("slow-and-gone");
+    journal::until("slow-and-gone waits");
+    drop(client);
+    journal::until("slow-and-gone goes");
+    app::release("slow-and-gone");
+    let _after = server.connect("after-the-slow");
+    journal::until("after-the-slow comes");
+    assert_eq!(journal::count("slow-and-gone comes"), 0);
+}
+
+#[test]
+fn messages_wait_for_the_hooks_of_the_connection() {
+    let server = server();
+    let mut client = server.connect("slow-but-there");
+    journal::until("slow-but-there waits");
+    client.say("1");
+    client.say("2");
+    app::release("slow-but-there");
+    assert_eq!(client.line().as_deref(), Some("1"));
+    assert_eq!(client.line().as_deref(), Some("2"));
+}
+
+#[test]
+fn a_hook_that_panics_after_it_has_waited_puts_its_plugin_into_quarantine() {
+    let server = server();
+    let mut client = server.connect("slow-and-broken");
+    journal::until("slow-and-broken waits");
+    app::release("slow-and-broken");
+    assert_eq!(client.rest(), ["close 1011"]);
+    let (_, spec) = server.get("/primus/spec");
+    assert!(spec.contains("as it was asked to"), "{spec}");
+}
+
+#[test]
+fn what_waits_too_long_is_dropped_where_that_is_the_policy() {
+    let server =
+        Server::start("max_message = \"10 B\"\nmax_buffered = \"15 B\"\noverflow = \"drop\"", vec![app::switchboard_module()]);
+    let mut client = server.connect("slow-and-eager");
+    journal::until("slow-and-eager waits");
+    for line in ["\"1234\"", "\"56\"", "\"7890\""] {
+        client.say(line);
+    }
+    server.until("/metrics", "\nswitchboard_messages_dropped_total 1\n");
+    app::release("slow-and-eager");
+    assert_eq!(client.line().as_deref(), Some("\"1234\""));
+    assert_eq!(client.line().as_deref(), Some("\"56\""));
+    client.say("3");
+    assert_eq!(client.line().as_deref(), Some("3"));
+}
+
+#[test]
+fn a_spark_is_told_to_close_once_also_where_its_last_word_fails() {
+    let server = server();
+    let mut client = server.connect("mute");
+    client.say("\"end\"");
+    assert_eq!(client.rest(), ["close 1011"]);
+    assert_eq!(journal::count("mute is told to close"), 1);
+}
+
+#[test]
+fn a_parser_that_panics_is_put_into_quarantine() {
+    let server = server();
+    let mut client = server.connect("poisoner");
+    client.say("\"poison\"");
+    assert_eq!(client.line().as_deref(), Some("\"poison\""), "relayed as it came");
+    assert!(server.get("/primus/spec").1.contains("a parser's decode"));
+    assert_eq!(server.get("/primus/wait?late").0, 503);
+}
