@@ -1,6 +1,7 @@
 //! The scripts of this repository, as `cargo xtask COMMAND`: nothing that a user needs at run time.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod counts;
 mod dist;
 mod licences;
@@ -29,6 +30,8 @@ enum Command {
     /// Missing npm packages are installed as tests/package-lock.json has them, a missing Chromium by Debian's apt-get if this is
     /// allowed. At the end there is a table of the suites, and `N passed, N failed` if every suite has counted.
     Test(test::Args),
+    /// Measure this server against its physical limit and its peers
+    Bench(bench::Args),
     /// Pack the release build into target/dist
     ///
     /// The archive has the binary, the shipped plugins, the messenger, plugins.toml, README and LICENSE.
@@ -41,6 +44,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Bench(args) => bench::run(args),
         Command::Dist => dist::run(),
         Command::Licences => licences::run(),
     }

@@ -1,0 +1,150 @@
+//! Who is compared.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+
+use super::columns::{Column, Kind};
+
+/// One of the compared servers.
+#[derive(Debug)]
+pub struct Server {
+    /// What the options and the table call it.
+    pub name: &'static str,
+    /// What it is, and how it is written where that matters.
+    pub title: &'static str,
+    /// How the load generator speaks to it.
+    pub dialect: &'static str,
+    /// The path of its upgrade.
+    pub path: &'static str,
+    /// Where it comes from.
+    pub source: Source,
+}
+
+/// What has to be built, and how it is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// `tests/load/limit`.
+    Limit,
+    /// The host with plugins loaded from their libraries.
+    Loaded,
+    /// The host with the same plugins linked in.
+    Linked,
+    /// A binary of `tests/load/peers/rust`, named as the crate that it shows.
+    Crate,
+    /// A script of `tests/load/peers/node`, named as the npm package that it shows.
+    Npm,
+}
+
+/// All servers, in the table's order.
+pub const SERVERS: [Server; 11] = [
+    Server {
+        name: "limit",
+        title: "raw epoll, no framing, no parser: what the kernel alone costs",
+        dialect: "raw",
+        path: "/",
+        source: Source::Limit,
+    },
+    Server {
+        name: "switchboard",
+        title: "this server with its plugins loaded from .so files",
+        dialect: "primus",
+        path: "/primus",
+        source: Source::Loaded,
+    },
+    Server {
+        name: "switchboard-linked",
+        title: "the same plugins linked in: the difference is the plugin boundary",
+        dialect: "primus",
+        path: "/primus",
+        source: Source::Linked,
+    },
+    Server {
+        name: "switchboard-raw",
+        title: "this server's WebSocket echo endpoint: no spark, parser or hook",
+        dialect: "websocket",
+        path: "/primus/echo",
+        source: Source::Loaded,
+    },
+    Server {
+        name: "fastwebsockets",
+        title: "crate, on hyper; echo writes a frame at a time, fan-out is batched",
+        dialect: "websocket",
+        path: "/",
+        source: Source::Crate,
+    },
+    Server {
+        name: "tokio-tungstenite",
+        title: "crate, batched (feed and flush), 4 KiB read buffer",
+        dialect: "websocket",
+        path: "/",
+        source: Source::Crate,
+    },
+    Server {
+        name: "axum",
+        title: "crate, batched (feed and flush), 4 KiB read buffer",
+        dialect: "websocket",
+        path: "/",
+        source: Source::Crate,
+    },
+    Server {
+        name: "socketioxide",
+        title: "crate, Socket.IO events and rooms on axum, 4 KiB read buffer",
+        dialect: "socket-io",
+        path: "/socket.io/",
+        source: Source::Crate,
+    },
+    Server { name: "ws", title: "npm, a message at a time", dialect: "websocket", path: "/", source: Source::Npm },
+    Server {
+        name: "primus",
+        title: "npm, transformer websockets, parser JSON, rooms by primus-rooms",
+        dialect: "primus",
+        path: "/primus",
+        source: Source::Npm,
+    },
+    Server {
+        name: "socket.io",
+        title: "npm, Socket.IO events and rooms",
+        dialect: "socket-io",
+        path: "/socket.io/",
+        source: Source::Npm,
+    },
+];
+
+/// The server that the targets are about.
+pub const OURS: &str = "switchboard";
+/// Its statically linked control.
+pub const CONTROL: &str = "switchboard-linked";
+/// The physical limit.
+pub const LIMIT: &str = "limit";
+
+impl Server {
+    /// Whether all others are compared with this one.
+    pub fn is_limit(&self) -> bool {
+        self.name == LIMIT
+    }
+
+    /// Whether it is somebody else's.
+    pub fn is_peer(&self) -> bool {
+        matches!(self.source, Source::Crate | Source::Npm)
+    }
+
+    /// Whether it has what a workload needs: the raw echo endpoint has no rooms.
+    pub fn can(&self, column: &Column) -> bool {
+        self.name != "switchboard-raw" || column.kind != Kind::FanOut
+    }
+}
+
+/// How a server is started. `{port}` stands for the port in arguments and in the configuration.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    pub program: PathBuf,
+    pub arguments: Vec<String>,
+    /// The text of a `plugins.toml`; its path becomes the last argument.
+    pub configuration: Option<String>,
+}
+
+/// The names that an option may have.
+pub fn names() -> PossibleValuesParser {
+    PossibleValuesParser::new(SERVERS.iter().map(|server| server.name))
+}
