@@ -5,11 +5,7 @@ use std::time::Duration;
 use plugin_api::StartError;
 use schemars::JsonSchema;
 use serde::Deserialize;
-
-use crate::close::CloseCode;
-use crate::deflate::{Context, Parameters, WindowBits};
-use crate::extension::is_token_byte;
-use crate::origin::Rule;
+use websocket_protocol::{CloseCode, Compression, Context, Parameters, Rule, Settings, WindowBits, is_token_byte};
 
 /// The plugin's table in `plugins.toml`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -83,47 +79,17 @@ impl Default for CompressionConfig {
     }
 }
 
-/// A checked [`Config`].
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// The longest message, in bytes.
-    pub max_message: usize,
-    /// Whose pages may connect.
-    pub origins: Vec<Rule>,
-    /// The subprotocols that are spoken, the best first; empty: any.
-    pub subprotocols: Vec<String>,
-    /// The code of a normal close.
-    pub close_code: Option<CloseCode>,
-    /// How long to wait for the answer to a close frame.
-    pub close_timeout: Duration,
-    /// permessage-deflate, if it is on.
-    pub compression: Option<Compression>,
-    /// The path of the echo below the pathname.
-    pub echo_path: Option<String>,
-}
-
-/// A checked [`CompressionConfig`].
-#[derive(Debug, Clone, Copy)]
-pub struct Compression {
-    /// The length from which messages are compressed, in bytes: at least 1.
-    pub threshold: usize,
-    /// 1 to 9.
-    pub level: u32,
-    /// The parameters that the server would like.
-    pub wanted: Parameters,
-}
-
-impl Settings {
-    /// Checks a configuration.
+impl Config {
+    /// The checked settings.
     ///
     /// # Errors
     /// The first setting that makes no sense, with its key.
-    pub fn new(config: Config) -> Result<Settings, StartError> {
+    pub fn settings(self) -> Result<Settings, StartError> {
         let origins =
-            config.origins.iter().enumerate().map(|(at, entry)| {
+            self.origins.iter().enumerate().map(|(at, entry)| {
                 Rule::parse(entry).map_err(|error| StartError::at(format!("origins[{at}]"), error.to_string()))
             });
-        for (at, name) in config.subprotocols.iter().enumerate() {
+        for (at, name) in self.subprotocols.iter().enumerate() {
             if name.is_empty() || !name.bytes().all(is_token_byte) {
                 return Err(StartError::at(
                     format!("subprotocols[{at}]"),
@@ -132,14 +98,21 @@ impl Settings {
             }
         }
         Ok(Settings {
-            max_message: config.max_message_bytes,
+            max_message: self.max_message_bytes,
             origins: origins.collect::<Result<_, _>>()?,
-            subprotocols: config.subprotocols,
-            close_code: config.close_code.map(close_code).transpose()?,
-            close_timeout: Duration::from_millis(config.close_timeout_ms),
-            compression: config.compression.map(compression).transpose()?,
-            echo_path: config.echo_path.map(echo_path).transpose()?,
+            subprotocols: self.subprotocols,
+            close_code: self.close_code.map(close_code).transpose()?,
+            close_timeout: Duration::from_millis(self.close_timeout_ms),
+            compression: self.compression.map(compression).transpose()?,
         })
+    }
+
+    /// The checked path of the echo below the pathname.
+    ///
+    /// # Errors
+    /// It is no such path.
+    pub fn checked_echo_path(&self) -> Result<Option<String>, StartError> {
+        self.echo_path.clone().map(echo_path).transpose()
     }
 }
 
@@ -192,7 +165,7 @@ mod tests {
 
     #[test]
     fn the_defaults_are_valid_and_compress_nothing() {
-        let settings = Settings::new(Config::default()).unwrap();
+        let settings = Config::default().settings().unwrap();
         assert_eq!(settings.max_message, 10_485_760);
         assert_eq!(settings.origins, [Rule::Any]);
         assert!(settings.compression.is_none());
@@ -217,7 +190,7 @@ mod tests {
             ("compression.client_max_window_bits", compression(|config| config.client_max_window_bits = 16)),
         ];
         for (path, config) in cases {
-            assert_eq!(Settings::new(config).unwrap_err().path, path);
+            assert_eq!(config.checked_echo_path().and_then(|_| config.settings()).unwrap_err().path, path);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The WebSocket transport (RFC 6455, RFC 7692) as a sans-IO state machine.
 //!
-//! It speaks the wire of Primus' transformers `websockets`, `faye` and `uws`. Start reading at `session`: the way of a
-//! message from bytes to events. A handshake begins in `handshake`.
+//! It speaks the wire of Primus' transformers `websockets`, `faye` and `uws`. The protocol itself is in
+//! `websocket_protocol`, for the other transports, too; here is what makes a transport of it.
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
@@ -10,25 +10,13 @@ use plugin_api::{
     ClientPart, FrameClass, Host, Kind, Out, Plugin, Priority, Registrar, Request, Route, StartError, Transport, export_plugin,
 };
 
-mod close;
 pub mod config;
-mod deflate;
-mod endpoint;
-mod error;
-mod extension;
-mod frame;
-mod handshake;
-mod incomplete;
-mod mask;
-mod message;
-mod origin;
 mod session;
-mod utf8;
 
-use config::{Config, Settings};
-use endpoint::Endpoint;
+use config::Config;
 use session::Purpose;
 pub use session::WebSocket;
+use websocket_protocol::Endpoint;
 
 /// The plugin.
 pub struct WebSocketPlugin {
@@ -56,6 +44,8 @@ export_plugin!(WebSocketPlugin);
 #[derive(Clone)]
 pub struct WebSocketTransport {
     endpoint: Arc<Endpoint>,
+    /// The path of the echo below the pathname.
+    echo_path: Option<Arc<str>>,
 }
 
 impl WebSocketTransport {
@@ -64,14 +54,15 @@ impl WebSocketTransport {
     /// # Errors
     /// The first setting that makes no sense.
     pub fn new(config: Config) -> Result<Self, StartError> {
-        Ok(Self { endpoint: Arc::new(Endpoint::new(Settings::new(config)?)) })
+        let echo_path = config.checked_echo_path()?.map(Arc::from);
+        Ok(Self { endpoint: Arc::new(Endpoint::new(config.settings()?)), echo_path })
     }
 
     /// What happens at the request's path: `None` if it is not one of ours.
     fn purpose(&self, request: &Request<'_>) -> Option<Purpose> {
         match request.path() {
             "" | "/" => Some(Purpose::Messages),
-            path if Some(path) == self.endpoint.settings.echo_path.as_deref() => Some(Purpose::Echo),
+            path if Some(path) == self.echo_path.as_deref() => Some(Purpose::Echo),
             _ => None,
         }
     }
@@ -88,7 +79,7 @@ impl Transport for WebSocketTransport {
         let Some(purpose) = self.purpose(request).filter(|_| request.method() == "GET") else {
             return Route::Pass;
         };
-        match (handshake::judge(request, &self.endpoint.settings), purpose) {
+        match (websocket_protocol::judge(request, &self.endpoint.settings), purpose) {
             (Ok(_), Purpose::Messages) => Route::Open,
             (Ok(_), Purpose::Echo) => Route::OpenBare,
             (Err(refusal), _) => Route::Respond(refusal.response()),

@@ -4,9 +4,9 @@ use std::num::NonZeroU32;
 
 use plugin_api::{FrameClass, Kind, Out};
 
-use crate::config::Settings;
 use crate::deflate::{Codecs, Context, Contexts, WindowBits};
 use crate::frame::{self, Coding, Opcode};
+use crate::settings::Settings;
 
 /// One configured WebSocket server.
 pub struct Endpoint {

@@ -7,9 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 use plugin_api::{Request, Response};
 use sha1::{Digest, Sha1};
 
-use crate::config::Settings;
 use crate::extension::{self, Agreement, is_token_byte};
 use crate::origin;
+use crate::settings::Settings;
 
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
