@@ -1,6 +1,7 @@
 //! Bringing it about: plugins are started, configured anew, replaced and dropped until what is there is what is wanted.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use plugin_api::abi::functions::raw_host;
@@ -12,57 +13,47 @@ use crate::functions::Functions;
 use crate::generation::Generation;
 use crate::house::House;
 use crate::loader::{self, Loaded};
-use crate::order::{self, Wanted};
+use crate::order::{self, Plan, Wanted};
 
 impl Control {
     /// Starts, replaces and drops plugins until what is there is what is wanted, then puts the new picture into force.
     pub(super) fn reconcile(&mut self) {
-        let wanted: Vec<Wanted> = self
-            .sources
-            .iter()
-            .filter(|(_, source)| !source.gone)
-            .filter_map(|(path, source)| {
-                let name = source.name.clone()?;
-                let config = self.config.plugin_or_default(&name);
-                Some(Wanted {
-                    path: path.clone(),
-                    enabled: config.enabled,
-                    order: config.order,
-                    requires: source.requires.clone(),
-                    serves: source.generation.is_some(),
-                    name,
-                })
-            })
-            .collect();
-        let plan = order::plan(wanted);
+        let mut held_back = BTreeSet::new();
+        let plan = loop {
+            let plan = order::plan(self.wanted(&held_back));
+            let more = self.hold_back(&plan);
+            if more.is_empty() {
+                break plan;
+            }
+            held_back.extend(more);
+        };
         for refusal in &plan.refused {
-            if let Some(source) = self.sources.get_mut(&refusal.path)
-                && source.trouble.as_deref() != Some(&refusal.reason)
-            {
-                if refusal.is_error {
-                    tracing::error!("{} {}", refusal.path.display(), refusal.reason);
-                }
-                source.trouble = Some(refusal.reason.clone());
+            let Some(source) = self.sources.get_mut(&refusal.path) else { continue };
+            if source.is_news(&refusal.reason) && refusal.is_error {
+                tracing::error!("{} {}", refusal.path.display(), refusal.reason);
             }
         }
         let mut former: Vec<Arc<Generation>> = self.serving().collect();
         let mut replaced: Vec<(Arc<Generation>, Arc<Generation>)> = Vec::new();
-        for path in &plan.order {
-            self.bring_up(path, &mut replaced);
-        }
         for (path, source) in &mut self.sources {
             if !plan.order.contains(path) {
                 source.generation = None;
                 source.tried = None;
             }
         }
+        for path in plan.order.iter().filter(|path| !held_back.contains(*path)) {
+            match self.unmet(path) {
+                Some(missing) => self.take_down(path, &missing),
+                None => self.bring_up(path, &mut replaced),
+            }
+        }
         self.sources.retain(|_, source| !source.gone);
-        let generations: Vec<Arc<Generation>> =
-            plan.order.iter().filter_map(|path| self.sources.get(path)?.generation.clone()).collect();
         for line in self.config.unclaimed(self.sources.values().filter_map(|source| source.name.as_deref())) {
             tracing::info!("{line}");
         }
-        self.publish(generations.clone(), &replaced);
+        self.publish(self.in_order(&plan), &replaced);
+        // Not what was published: a generation that could not take over the state has given way to the former one.
+        let generations = self.in_order(&plan);
         former.retain(|old| !generations.iter().any(|new| Arc::ptr_eq(old, new)));
         for old in &former {
             if !replaced.iter().any(|(of, _)| Arc::ptr_eq(of, old)) {
@@ -71,6 +62,64 @@ impl Control {
         }
         self.retiring.append(&mut former);
         self.retire();
+    }
+
+    /// What the folder and the configuration ask for. Of a source that is held back it is what serves already.
+    fn wanted(&self, held_back: &BTreeSet<PathBuf>) -> Vec<Wanted> {
+        let there = self.sources.iter().filter(|(_, source)| !source.gone);
+        there
+            .filter_map(|(path, source)| {
+                let name = source.name.clone()?;
+                let config = self.config.plugin_or_default(&name);
+                let former = source.generation.as_ref().filter(|_| held_back.contains(path));
+                Some(Wanted {
+                    path: path.clone(),
+                    enabled: config.enabled,
+                    order: config.order,
+                    requires: former.map_or(&source.requires, |former| &former.manifest.requires).clone(),
+                    serves: source.generation.is_some(),
+                    name,
+                })
+            })
+            .collect()
+    }
+
+    /// Newer libraries that require what is not there, unlike the generations of them that serve: those go on.
+    fn hold_back(&mut self, plan: &Plan) -> Vec<PathBuf> {
+        let mut held_back = Vec::new();
+        for refusal in plan.refused.iter().filter(|refusal| refusal.is_error) {
+            let Some(source) = self.sources.get_mut(&refusal.path) else { continue };
+            let asks_for_more = source.generation.as_ref().is_some_and(|former| former.manifest.requires != source.requires);
+            if source.loaded.is_some() && asks_for_more {
+                if source.is_news(&refusal.reason) {
+                    tracing::error!("{} {}; the former generation goes on", refusal.path.display(), refusal.reason);
+                }
+                held_back.push(refusal.path.clone());
+            }
+        }
+        held_back
+    }
+
+    /// What serves, in the order of the plan.
+    fn in_order(&self, plan: &Plan) -> Vec<Arc<Generation>> {
+        plan.order.iter().filter_map(|path| self.sources.get(path)?.generation.clone()).collect()
+    }
+
+    /// A plugin that this one requires and that does not serve, since it did not start.
+    fn unmet(&self, path: &Path) -> Option<String> {
+        let serves = |name: &String| self.serving().any(|generation| generation.name() == name);
+        self.sources.get(path)?.requires.iter().find(|name| !serves(name)).cloned()
+    }
+
+    /// Takes a plugin down that requires what does not serve. It comes back with that.
+    fn take_down(&mut self, path: &Path, missing: &str) {
+        let Some(source) = self.sources.get_mut(path) else { return };
+        source.generation = None;
+        source.tried = None;
+        let reason = format!("requires the plugin `{missing}`, which does not serve");
+        if source.is_news(&reason) {
+            tracing::error!("{} {reason}", path.display());
+        }
     }
 
     /// Makes the plugin of one file serve with the configuration in force. On failure, what served goes on.
@@ -94,6 +143,7 @@ impl Control {
                     return;
                 }
                 Ok(false) => {}
+                Err(StartFailure::Fault(fault)) => generation.quarantine("reconfigure", &fault),
                 Err(failure) => {
                     let line = explain(&config, &source.schema, failure);
                     tracing::error!(plugin = name, "goes on with its old configuration: {line}");
@@ -143,7 +193,10 @@ impl Control {
         match loaded {
             Ok(loaded) => Some(loaded),
             Err(error) => {
-                tracing::error!("{} {error}; the former generation goes on", path.display());
+                let source = self.sources.get_mut(path)?;
+                let goes_on = if source.generation.is_some() { "; the former generation goes on" } else { "" };
+                tracing::error!("{} {error}{goes_on}", path.display());
+                source.trouble = Some(error.to_string());
                 None
             }
         }

@@ -25,7 +25,7 @@ use crate::house::House;
 use crate::loader::Copies;
 use crate::snapshot::Snapshot;
 
-/// How long a folder must be quiet before it is looked at.
+/// How long after a change it is looked at: what belongs together mostly comes together.
 const QUIET: Duration = Duration::from_millis(100);
 
 /// How long a change waits for others that are still being written.
@@ -99,7 +99,8 @@ impl Control {
             let timer = self.timers.iter().map(|(at, ..)| *at).min();
             let next = timer.map_or(look_at, |timer| timer.min(look_at));
             match self.requests.recv_timeout(next.saturating_duration_since(Instant::now())) {
-                Ok(Request::Changed) => look_at = Instant::now() + QUIET,
+                // Not later than that: a file beside the configuration, a log perhaps, may be written all the time.
+                Ok(Request::Changed) => look_at = look_at.min(Instant::now() + QUIET),
                 Ok(Request::SetTimer { plugin, generation, timer, after_ms }) => {
                     self.clear_timer(&plugin, generation, timer);
                     self.timers.push((Instant::now() + Duration::from_millis(after_ms), plugin, generation, timer));

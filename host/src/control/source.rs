@@ -65,8 +65,17 @@ impl Source {
                 self.schema = loaded.manifest.config.clone();
                 self.loaded = Some(loaded);
             }
-            Err(error) => self.trouble = Some(error.to_string()),
+            Err(error) => {
+                // What the file was before does not start any more either.
+                self.loaded = None;
+                self.trouble = Some(error.to_string());
+            }
         }
+    }
+
+    /// Keeps why it does not serve; whether that is news.
+    pub(super) fn is_news(&mut self, trouble: &str) -> bool {
+        self.trouble.replace(trouble.to_owned()).as_deref() != Some(trouble)
     }
 }
 

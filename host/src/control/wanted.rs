@@ -59,7 +59,7 @@ impl Control {
         for file in files {
             let Ok(stamp) = Stamp::of(&file) else { continue };
             let known = self.sources.get(&file).filter(|source| !source.gone).and_then(|source| source.stamp);
-            if known == Some(stamp) || (known.is_none() && !self.may_load(&file)) {
+            if known == Some(stamp) || !self.may_load(&file) {
                 continue;
             }
             if !stamp.is_settled() {
