@@ -26,16 +26,30 @@ impl Heartbeat {
         Self { interval, spokes: vec![Vec::new(); SPOKES as usize], hand: 0, next: Instant::now() + step(interval) }
     }
 
-    /// Takes another interval; sparks keep their places.
-    pub fn set_interval(&mut self, interval: Option<Duration>) {
-        if self.interval != interval {
-            self.interval = interval;
-            self.next = Instant::now() + step(interval);
+    /// Takes another interval; sparks keep their places. Where there was none, `sparks` are those that get theirs now.
+    pub fn set_interval(&mut self, interval: Option<Duration>, sparks: impl FnOnce() -> Vec<SparkId>) {
+        if self.interval == interval {
+            return;
         }
+        if self.interval.is_none() {
+            for (index, id) in sparks().into_iter().enumerate() {
+                let spoke = index % self.spokes.len();
+                self.spokes[spoke].push(id);
+            }
+        }
+        self.interval = interval;
+        if interval.is_none() {
+            // Nobody would ever take out those that are gone.
+            self.spokes.fill(Vec::new());
+        }
+        self.next = Instant::now() + step(interval);
     }
 
     /// A new spark: it is pinged one interval from now.
     pub fn add(&mut self, id: SparkId) {
+        if self.interval.is_none() {
+            return;
+        }
         // The spoke that was last looked at comes again in one interval.
         let last = (self.hand + self.spokes.len() - 1) % self.spokes.len();
         self.spokes[last].push(id);
@@ -89,5 +103,52 @@ impl Shard {
         let mut heartbeat = self.heartbeat.borrow_mut();
         let last = (heartbeat.hand + heartbeat.spokes.len() - 1) % heartbeat.spokes.len();
         heartbeat.spokes[last].extend(living);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_secs(32);
+
+    fn sparks(slots: std::ops::Range<u32>) -> Vec<SparkId> {
+        slots.filter_map(|slot| SparkId::from_parts(0, slot, 1)).collect()
+    }
+
+    /// Who is looked at while the hand goes round once, and then nobody twice.
+    fn round(wheel: &mut Heartbeat) -> Vec<SparkId> {
+        let mut looked_at = Vec::new();
+        for _ in 0..SPOKES {
+            let now = wheel.next;
+            looked_at.extend(wheel.due(now).expect("it is time"));
+            assert!(wheel.due(now).is_none(), "the next spoke has its own time");
+        }
+        looked_at.sort();
+        looked_at
+    }
+
+    #[test]
+    fn everybody_is_looked_at_once_a_round_and_the_new_one_last() {
+        let mut wheel = Heartbeat::new(Some(INTERVAL));
+        sparks(0..3).into_iter().for_each(|id| wheel.add(id));
+        for _ in 1..SPOKES {
+            let now = wheel.next;
+            assert_eq!(wheel.due(now), Some(Vec::new()));
+        }
+        let now = wheel.next;
+        assert_eq!(wheel.due(now), Some(sparks(0..3)));
+    }
+
+    #[test]
+    fn without_an_interval_nobody_is_kept_and_with_a_new_one_all_are() {
+        let mut wheel = Heartbeat::new(None);
+        wheel.add(sparks(0..1)[0]);
+        assert_eq!(wheel.next(), None);
+        wheel.set_interval(Some(INTERVAL), || sparks(0..100));
+        assert_eq!(round(&mut wheel), sparks(0..100));
+        wheel.set_interval(None, Vec::new);
+        wheel.set_interval(Some(INTERVAL), || sparks(0..2));
+        assert_eq!(round(&mut wheel), sparks(0..2));
     }
 }

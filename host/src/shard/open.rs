@@ -111,7 +111,13 @@ impl Shard {
 
     /// Takes another picture, between two messages.
     pub(super) fn adopt(&self, snapshot: Arc<Snapshot>) {
-        self.heartbeat.borrow_mut().set_interval(snapshot.config.server.ping_interval.0);
+        let interval = snapshot.config.server.ping_interval.0;
+        self.heartbeat.borrow_mut().set_interval(interval, || {
+            let mut slab = self.slab.borrow_mut();
+            let mut sparks = slab.ids();
+            sparks.retain(|id| slab.get_mut(*id).is_some_and(|spark| !spark.bare));
+            sparks
+        });
         self.snapshot.replace(snapshot);
     }
 }
