@@ -66,6 +66,7 @@ impl Shard {
         self.drop_exchanges(id);
         let Spark { stream, out, session, announced, bare, rare, .. } = *spark;
         drop(session);
+        self.forget_timers(rare.as_ref().map_or(0, |rare| rare.timers.len()));
         let ending = rare.and_then(|rare| rare.ending);
         if let Some(stream) = stream {
             self.linger(Lingering::new(stream, out, Instant::now()));

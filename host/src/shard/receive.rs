@@ -167,21 +167,37 @@ impl Shard {
     }
 
     pub(super) fn set_timer(&self, id: SparkId, timer: u32, after: Duration) {
-        let sequence = self.timers.borrow_mut().set(Instant::now() + after, id, timer);
-        self.wake();
+        self.clear_timer(id, timer);
         self.with_spark(id, |spark| {
-            let timers = &mut spark.rare().timers;
-            timers.retain(|(known, _)| *known != timer);
-            timers.push((timer, sequence));
+            let sequence = self.timers.borrow_mut().set(Instant::now() + after, id, timer);
+            spark.rare().timers.push((timer, sequence));
         });
+        self.wake();
     }
 
     pub(super) fn clear_timer(&self, id: SparkId, timer: u32) {
+        let mut cleared = 0;
         self.with_spark(id, |spark| {
             if let Some(rare) = &mut spark.rare {
+                let before = rare.timers.len();
                 rare.timers.retain(|(known, _)| *known != timer);
+                cleared = before - rare.timers.len();
             }
         });
+        self.forget_timers(cleared);
+    }
+
+    /// So many timers that were set are not to come any more.
+    pub(super) fn forget_timers(&self, count: usize) {
+        if count > 0 {
+            let mut timers = self.timers.borrow_mut();
+            let mut slab = self.slab.borrow_mut();
+            timers.forget(count);
+            timers.sweep(|id, sequence| {
+                let rare = slab.get_mut(id).and_then(|spark| spark.rare.as_ref());
+                rare.is_some_and(|rare| rare.timers.iter().any(|(_, known)| *known == sequence))
+            });
+        }
     }
 
     /// Fires the timers that have come.
@@ -197,6 +213,7 @@ impl Shard {
                 }
             });
             if !valid {
+                self.timers.borrow_mut().passed();
                 continue;
             }
             if timer == super::timers::CLOSE_DEADLINE {

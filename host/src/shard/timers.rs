@@ -9,11 +9,16 @@ use plugin_api::SparkId;
 /// The number that the host uses for the deadline of a close; sessions choose theirs from 0.
 pub const CLOSE_DEADLINE: u32 = u32::MAX;
 
+/// Fewer are not worth the sweep.
+const SWEEP_FROM: usize = 1024;
+
 /// Timers in the order of their time. One that was replaced or cleared stays until its time, and is then told by its sequence.
 #[derive(Default)]
 pub struct Timers {
     heap: BinaryHeap<Reverse<(Instant, u64, SparkId, u32)>>,
     sequence: u64,
+    /// How many in the heap are valid no more.
+    stale: usize,
 }
 
 impl Timers {
@@ -22,6 +27,25 @@ impl Timers {
         self.sequence += 1;
         self.heap.push(Reverse((at, self.sequence, id, timer)));
         self.sequence
+    }
+
+    /// So many that were set are not to come any more.
+    pub fn forget(&mut self, count: usize) {
+        self.stale += count;
+    }
+
+    /// One that is valid no more has come to its time.
+    pub fn passed(&mut self) {
+        self.stale = self.stale.saturating_sub(1);
+    }
+
+    /// Takes out those that `is_valid` does not know by spark and sequence, once they are most of all: a session may set a timer
+    /// anew for each message, long before it comes.
+    pub fn sweep(&mut self, mut is_valid: impl FnMut(SparkId, u64) -> bool) {
+        if self.stale > SWEEP_FROM && self.stale > self.heap.len() / 2 {
+            self.heap.retain(|Reverse((_, sequence, id, _))| is_valid(*id, *sequence));
+            self.stale = 0;
+        }
     }
 
     /// When the first comes.
@@ -37,5 +61,28 @@ impl Timers {
         }
         self.heap.pop();
         Some((id, timer, sequence))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn timers_that_are_set_anew_again_and_again_do_not_pile_up() {
+        let mut timers = Timers::default();
+        let id = SparkId::from_parts(0, 1, 1).unwrap();
+        let now = Instant::now();
+        let mut valid = timers.set(now, id, 1);
+        for _ in 0..100_000 {
+            timers.forget(1);
+            valid = timers.set(now + Duration::from_secs(60), id, 1);
+            timers.sweep(|_, sequence| sequence == valid);
+            assert!(timers.heap.len() <= 2 * SWEEP_FROM + 2);
+        }
+        let last = std::iter::from_fn(|| timers.due(now + Duration::from_secs(60))).last();
+        assert_eq!(last, Some((id, 1, valid)));
     }
 }
