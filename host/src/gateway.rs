@@ -74,14 +74,13 @@ impl Visit {
         let snapshot = self.shard.snapshot();
         let upgrade = hyper::upgrade::on(&mut request);
         let client = snapshot.proxies.client(self.peer, request.headers());
-        let upgrading = request.headers().contains_key(header::UPGRADE);
         let (parts, body) = request.into_parts();
         let cors = snapshot.cors.check(&parts.method, &parts.headers, client.host.as_deref());
         let extra = match cors {
             Access::Pass(extra) => extra,
             Access::Answer(response) => return bytes_response(response),
         };
-        let mut response = self.inner(&snapshot, &client, parts, body, upgrading, upgrade).await;
+        let mut response = self.inner(&snapshot, &client, parts, body, upgrade).await;
         for (name, value) in &extra {
             response.headers_mut().append(name.clone(), value.clone());
         }
@@ -94,13 +93,10 @@ impl Visit {
         client: &Client,
         parts: http::request::Parts,
         body: Incoming,
-        upgrading: bool,
         upgrade: OnUpgrade,
     ) -> Response<Body> {
         let limit = snapshot.config.server.max_message.as_usize();
-        // An upgrade has no body, and waiting for one would wait for the protocol that follows.
-        let body = if upgrading { Ok(Bytes::new()) } else { collect(body, limit).await };
-        let body = match body {
+        let body = match collect(body, limit).await {
             Ok(body) => body,
             Err(response) => return response,
         };

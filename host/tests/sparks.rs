@@ -59,6 +59,8 @@ mod app {
                 assert_ne!(message.decode::<String>().as_deref(), Ok("unsayable"));
                 Flow::Next
             });
+            registrar
+                .route("POST", "/echo", |request| std::future::ready(Response::new(200).with_body(request.body().to_vec())));
             registrar.message(|spark, message| match message.decode::<String>().as_deref() {
                 Ok("end") => {
                     let last = plugin_api::value::to_vec("unsayable").ok();
@@ -82,6 +84,12 @@ fn a_message_comes_back() {
     let mut client = server.connect("ann");
     client.say("\"hello\"");
     assert_eq!(client.line().as_deref(), Some("\"hello\""));
+}
+
+#[test]
+fn a_body_arrives_though_its_client_offers_another_protocol() {
+    let head = "POST /echo HTTP/1.1\r\nhost: test\r\nconnection: upgrade, close\r\nupgrade: h2c\r\ncontent-length: 4\r\n\r\n";
+    assert_eq!(server().send(&format!("{head}body")).answer(), (200, "body".to_owned()));
 }
 
 #[test]

@@ -61,11 +61,16 @@ impl Server {
         std::thread::spawn(|| running.stop())
     }
 
-    /// A client whose requests begin with `target`.
+    /// Asks for `target` with these header fields.
     pub fn ask(&self, target: &str, headers: &str) -> Asking {
+        self.send(&format!("GET {target} HTTP/1.1\r\nhost: test\r\n{headers}\r\n"))
+    }
+
+    /// Sends a request.
+    pub fn send(&self, request: &str) -> Asking {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(stream, "GET {target} HTTP/1.1\r\nhost: test\r\n{headers}\r\n").unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
         Asking { stream }
     }
 
