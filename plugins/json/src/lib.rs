@@ -14,10 +14,7 @@
 //! most 127 deep. The size of a message is the transport's to limit: the encoded value takes at most 2.25 times the bytes of the text.
 #![forbid(unsafe_code)]
 
-mod decode;
-mod encode;
-mod surrogates;
-
+use json_text::{decode, encode};
 use plugin_api::prelude::*;
 use plugin_api::value::Writer;
 use plugin_api::{ByteSet, ParseError, Parser};

@@ -11,7 +11,11 @@ use serde_json::ser::Formatter;
 const INFALLIBLE: &str = "writing to a Vec never fails";
 
 /// Appends the JSON text of an encoded value. After an error nothing is appended.
-pub(crate) fn value(encoded: &[u8], wire: &mut Vec<u8>) -> Result<(), DecodeError> {
+///
+/// # Errors
+///
+/// The bytes aren't one encoded value.
+pub fn value(encoded: &[u8], wire: &mut Vec<u8>) -> Result<(), DecodeError> {
     let start = wire.len();
     let result = walk(encoded, &mut Writer { wire, comma: false });
     if result.is_err() {

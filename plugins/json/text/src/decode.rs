@@ -7,7 +7,7 @@ use crate::surrogates;
 
 /// Why a text is refused.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum DecodeError {
+pub enum DecodeError {
     /// The transport said that it is text.
     #[error("the message is not UTF-8: {0}")]
     Utf8(#[from] std::str::Utf8Error),
@@ -17,7 +17,11 @@ pub(crate) enum DecodeError {
 }
 
 /// Appends the encoding of the value that a text is. After an error nothing is appended.
-pub(crate) fn text(wire: &[u8], value: &mut Vec<u8>) -> Result<(), DecodeError> {
+///
+/// # Errors
+///
+/// See [`DecodeError`].
+pub fn text(wire: &[u8], value: &mut Vec<u8>) -> Result<(), DecodeError> {
     let text = std::str::from_utf8(wire)?;
     let start = value.len();
     let Err(error) = parse(text, value) else { return Ok(()) };
@@ -37,7 +41,7 @@ fn parse(text: &str, value: &mut Vec<u8>) -> Result<(), serde_json::Error> {
 }
 
 /// The string that a text is, if it is one that begins with `prefix`.
-pub(crate) fn string(wire: &[u8], prefix: &str) -> Option<String> {
+pub fn string(wire: &[u8], prefix: &str) -> Option<String> {
     let written = wire.trim_ascii_start().strip_prefix(b"\"")?;
     let plain = written.iter().zip(prefix.as_bytes()).take_while(|(found, wanted)| found == wanted).count();
     // Where the texts part there may be an escape that stands for the wanted character; anything else is another string.
