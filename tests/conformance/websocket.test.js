@@ -142,9 +142,10 @@ describe('messages', () => {
     for (const byte of Buffer.concat([frame(TEXT, '"slowly"'), frame(PING, 'p'), frame(TEXT, `"${'x'.repeat(200)}"`)])) {
       await new Promise((resolve) => peer.socket.write(Uint8Array.of(byte), resolve));
     }
-    assert.equal(await peer.text(), '"slowly"');
-    assert.equal((await peer.frame()).opcode, PONG);
-    assert.equal(await peer.text(), `"${'x'.repeat(200)}"`);
+    const frames = [await peer.frame(), await peer.frame(), await peer.frame()];
+    // A pong may overtake the answer to an earlier message.
+    assert.deepEqual(frames.filter(({ opcode }) => opcode === TEXT).map(({ text }) => text), ['"slowly"', `"${'x'.repeat(200)}"`]);
+    assert.deepEqual(frames.filter(({ opcode }) => opcode === PONG).map(({ text }) => text), ['p']);
   });
 
   test('many messages in one packet are all answered, in order', async (t) => {
