@@ -17,6 +17,8 @@ pub struct Request<'a> {
     pub(crate) address: Cow<'a, str>,
     pub(crate) scheme: Cow<'a, str>,
     pub(crate) host: Cow<'a, str>,
+    #[serde(default)]
+    pub(crate) spark_id: Option<Cow<'a, str>>,
 }
 
 impl Request<'static> {
@@ -33,6 +35,7 @@ impl Request<'static> {
             address: Cow::Borrowed("127.0.0.1:1"),
             scheme: Cow::Borrowed("http"),
             host: Cow::Borrowed("localhost"),
+            spark_id: None,
         }
     }
 
@@ -47,6 +50,13 @@ impl Request<'static> {
     #[must_use]
     pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = Cow::Owned(body.into());
+        self
+    }
+
+    /// The same as the first request of a session, whose spark has this public id.
+    #[must_use]
+    pub fn with_spark_id(mut self, id: &str) -> Self {
+        self.spark_id = Some(Cow::Owned(id.to_owned()));
         self
     }
 }
@@ -86,6 +96,7 @@ impl From<RequestParts> for Request<'static> {
             address: parts.address.into(),
             scheme: parts.scheme.into(),
             host: parts.host.into(),
+            spark_id: None,
         }
     }
 }
@@ -154,6 +165,31 @@ impl Request<'_> {
         &self.host
     }
 
+    /// The public id of the spark that this request has opened: what [`Route::Session`](crate::transport::Route::Session) names
+    /// it by. Only the first request of a session has it.
+    pub fn spark_id(&self) -> Option<&str> {
+        self.spark_id.as_deref()
+    }
+
+    /// The same request, lent, as the first one of a session.
+    pub fn opening<'b>(&'b self, spark_id: &'b str) -> Request<'b> {
+        fn lend<'b>(text: &'b Cow<'_, str>) -> Cow<'b, str> {
+            Cow::Borrowed(text)
+        }
+        Request {
+            method: lend(&self.method),
+            path: lend(&self.path),
+            rest: lend(&self.rest),
+            query: lend(&self.query),
+            headers: self.headers.iter().map(|(name, value)| (lend(name), Cow::Borrowed(value.as_ref()))).collect(),
+            body: Cow::Borrowed(&self.body),
+            address: lend(&self.address),
+            scheme: lend(&self.scheme),
+            host: lend(&self.host),
+            spark_id: Some(Cow::Borrowed(spark_id)),
+        }
+    }
+
     /// The same request, owned: to be kept beyond the call.
     pub fn into_owned(self) -> Request<'static> {
         fn own(text: Cow<'_, str>) -> Cow<'static, str> {
@@ -169,6 +205,7 @@ impl Request<'_> {
             address: own(self.address),
             scheme: own(self.scheme),
             host: own(self.host),
+            spark_id: self.spark_id.map(own),
         }
     }
 }

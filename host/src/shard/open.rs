@@ -74,7 +74,7 @@ impl Shard {
         }
         let (sender, receiver) = oneshot::channel();
         let pending = Pending::new(&self.house, id);
-        self.exchange(pending.exchange(), request, sender);
+        self.exchange(pending.exchange(), &request.opening(&id::public(info.id, info.secret)), sender);
         Ok((pending, receiver))
     }
 

@@ -42,6 +42,12 @@ pub struct RawRequest<'a> {
     pub extensions: RSlice<'a, RawHeader<'a>>,
 }
 
+/// The [`RawRequest::extensions`] that hosts tell.
+pub mod extension {
+    /// With the first request of a session: the public id of its spark.
+    pub const SPARK_ID: &str = "spark-id";
+}
+
 /// An HTTP response, owned.
 #[repr(C)]
 #[derive(StableAbi, Debug, Clone, Default)]

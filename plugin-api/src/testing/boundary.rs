@@ -7,7 +7,7 @@ use abi_stable::std_types::RSlice;
 use crate::abi::functions::{HostFunctions, HostHandle, raw_host};
 use crate::abi::host::{Module, Registrations};
 use crate::abi::plugin::{ExportedVersion, RegistrarHandle, module};
-use crate::abi::types::{RawHeader, RawRequest};
+use crate::abi::types::{RawHeader, RawRequest, extension};
 use crate::host::Host;
 use crate::plugin::{NoConfig, Plugin, Registrar, StartError};
 use crate::request::Request;
@@ -23,6 +23,9 @@ pub(super) fn with_raw<T>(request: &Request<'_>, call: impl FnOnce(&RawRequest<'
         .iter()
         .map(|(name, value)| RawHeader { name: name.as_ref().into(), value: RSlice::from_slice(value) })
         .collect();
+    let spark_id = request
+        .spark_id()
+        .map(|id| RawHeader { name: extension::SPARK_ID.into(), value: RSlice::from_slice(id.as_bytes()) });
     call(&RawRequest {
         method: request.method.as_ref().into(),
         path: request.path.as_ref().into(),
@@ -33,7 +36,7 @@ pub(super) fn with_raw<T>(request: &Request<'_>, call: impl FnOnce(&RawRequest<'
         address: request.address.as_ref().into(),
         scheme: request.scheme.as_ref().into(),
         host: request.host.as_ref().into(),
-        extensions: RSlice::from_slice(&[]),
+        extensions: RSlice::from_slice(spark_id.as_slice()),
     })
 }
 

@@ -88,7 +88,7 @@ impl TransportHarness {
         done(with_raw(&request.into(), |raw| self.transport.route(raw)))
     }
 
-    /// Opens a session and hands it the request.
+    /// Opens a session and hands it the request, with `spark` for the id of its spark where the request has none.
     ///
     /// # Panics
     ///
@@ -96,6 +96,7 @@ impl TransportHarness {
     #[track_caller]
     pub fn open(&self, request: impl Into<Request<'static>>) -> SessionHarness {
         let request = request.into();
+        let request = if request.spark_id().is_none() { request.with_spark_id("spark") } else { request };
         let route = self.route(request.clone());
         assert!(matches!(route, Route::Open | Route::OpenBare), "the transport opens no session: {route:?}");
         let handle = done(with_raw(&request, |raw| self.transport.open(raw)));

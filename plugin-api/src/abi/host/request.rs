@@ -2,7 +2,7 @@
 
 use abi_stable::std_types::{RSlice, RStr};
 
-use super::super::types::{RawHeader, RawRequest};
+use super::super::types::{RawHeader, RawRequest, extension};
 use crate::request::Request;
 
 /// Lends a request to a call.
@@ -12,6 +12,10 @@ pub fn with_raw<T>(request: &Request<'_>, call: impl FnOnce(&RawRequest<'_>) -> 
         .iter()
         .map(|(name, value)| RawHeader { name: RStr::from_str(name), value: RSlice::from_slice(value) })
         .collect();
+    let spark_id = request.spark_id.as_deref().map(|id| RawHeader {
+        name: RStr::from_str(extension::SPARK_ID),
+        value: RSlice::from_slice(id.as_bytes()),
+    });
     call(&RawRequest {
         method: RStr::from_str(&request.method),
         path: RStr::from_str(&request.path),
@@ -22,6 +26,6 @@ pub fn with_raw<T>(request: &Request<'_>, call: impl FnOnce(&RawRequest<'_>) -> 
         address: RStr::from_str(&request.address),
         scheme: RStr::from_str(&request.scheme),
         host: RStr::from_str(&request.host),
-        extensions: RSlice::EMPTY,
+        extensions: RSlice::from_slice(spark_id.as_slice()),
     })
 }

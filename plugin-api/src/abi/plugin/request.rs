@@ -1,6 +1,6 @@
 //! A request as the host lends it.
 
-use super::super::types::RawRequest;
+use super::super::types::{RawRequest, extension};
 use crate::request::Request;
 
 pub(super) fn request_of<'a>(raw: &RawRequest<'a>) -> Request<'a> {
@@ -19,5 +19,12 @@ pub(super) fn request_of<'a>(raw: &RawRequest<'a>) -> Request<'a> {
         address: raw.address.as_str().into(),
         scheme: raw.scheme.as_str().into(),
         host: raw.host.as_str().into(),
+        spark_id: raw
+            .extensions
+            .as_slice()
+            .iter()
+            .find(|told| told.name.as_str() == extension::SPARK_ID)
+            .and_then(|told| std::str::from_utf8(told.value.as_slice()).ok())
+            .map(Into::into),
     }
 }
