@@ -10,6 +10,8 @@ mod setup;
 mod test;
 mod workspace;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 #[derive(Debug, Parser)]
@@ -40,12 +42,20 @@ enum Command {
     Licences,
 }
 
-fn main() -> anyhow::Result<()> {
-    match Arguments::parse().command {
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Bench(args) => bench::run(args),
         Command::Dist => dist::run(),
         Command::Licences => licences::run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        // Without a backtrace: where a script stopped is no matter to who reads why.
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

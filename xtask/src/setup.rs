@@ -27,7 +27,11 @@ pub fn node_modules(tests: &Path) -> anyhow::Result<()> {
 
 /// Installs Debian's Chromium if there is none.
 pub fn chromium() -> anyhow::Result<()> {
-    let wanted = PathBuf::from(std::env::var_os("CHROMIUM").unwrap_or_else(|| "/usr/bin/chromium".into()));
+    if let Some(own) = std::env::var_os("CHROMIUM").map(PathBuf::from) {
+        ensure!(own.exists(), "{} is missing, which the variable CHROMIUM names", own.display());
+        return Ok(());
+    }
+    let wanted = Path::new("/usr/bin/chromium");
     if wanted.exists() {
         return Ok(());
     }
