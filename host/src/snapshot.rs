@@ -180,7 +180,8 @@ impl Snapshot {
                 transports.push((*priority, entry));
             }
         }
-        transports.sort_by(|(a, left), (b, right)| (a, left.handle.name()).cmp(&(b, right.handle.name())));
+        // Stable: within a priority, the order of the plugins is kept.
+        transports.sort_by_key(|(priority, _)| *priority);
         self.transports = transports.into_iter().map(|(_, entry)| entry).collect();
     }
 
