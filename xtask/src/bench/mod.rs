@@ -39,10 +39,10 @@ pub struct Args {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// Seconds measured each time
-    #[arg(long, default_value_t = 2.0)]
+    #[arg(long, default_value_t = 2.0, value_parser = seconds)]
     seconds: f64,
     /// Seconds of load before each measurement
-    #[arg(long, default_value_t = 0.5)]
+    #[arg(long, default_value_t = 0.5, value_parser = seconds)]
     warm_up: f64,
     /// Measure these servers only (the limit is always measured, all figures are compared with it)
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = servers::names())]
@@ -56,6 +56,14 @@ pub struct Args {
     /// Measure instead how throughput grows from one shard to two, with clients that take little CPU
     #[arg(long, conflicts_with_all = ["only", "columns"])]
     shards: bool,
+}
+
+/// A number of seconds that a measurement can take.
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.1..=600.0).contains(&seconds) => Ok(seconds),
+        _ => Err("not a number from 0.1 to 600".to_owned()),
+    }
 }
 
 /// How long a measurement takes.

@@ -23,15 +23,15 @@ pub fn run(workspace: &Workspace, folder: &Path, cores: Cores, effort: Effort) -
     let generator = Generator::new(build::generator(workspace)?, effort);
     let server = SERVERS.iter().find(|server| server.name == OURS).context("this server is one of the servers")?;
     let machine = Machine::read(workspace);
+    let launches = [build::loaded(workspace, folder, 1)?, build::loaded(workspace, folder, 2)?];
     let mut runs: [Vec<Traffic>; 2] = Default::default();
     for round in 1..=effort.rounds {
-        for (shards, runs) in (1..).zip(&mut runs) {
-            let launch = build::loaded(workspace, folder, shards)?;
+        for ((shards, runs), launch) in (1..).zip(&mut runs).zip(&launches) {
             let (own, clients) = match shards {
                 1 => (vec![cores.server], Some(cores.generator)),
                 _ => (vec![cores.server, cores.generator], None),
             };
-            let running = Running::start(&launch, server.name, folder, &own)?;
+            let running = Running::start(launch, server.name, folder, &own)?;
             let Report::Traffic(traffic) = generator.run(server, &LIGHT, &running, clients)? else {
                 bail!("fan-out is traffic");
             };
@@ -39,28 +39,33 @@ pub fn run(workspace: &Workspace, folder: &Path, cores: Cores, effort: Effort) -
             runs.push(traffic);
         }
     }
-    let best = |runs: &[Traffic]| runs.iter().map(Traffic::rate).max_by(f64::total_cmp).unwrap_or_default();
-    let [one, two] = &runs;
-    let growth = best(two) / best(one);
+    let [one, two] = runs.each_ref().map(|runs| best(runs));
+    let growth = two.rate() / one.rate();
     let verdict = if growth >= LEAST { "reached" } else { "MISSED" };
     let text = format!(
-        "{}\n1 shard:  {:.0} messages/s at best\n2 shards: {:.0} messages/s at best\n{growth:.2} ×, at least {LEAST}: {verdict}\n{}",
+        "{}\n1 shard:  {}\n2 shards: {}\n{growth:.2} ×, at least {LEAST}: {verdict}\n\n{}",
         LIGHT.title,
-        best(one),
-        best(two),
+        line(one),
+        line(two),
         machine.text(effort)
     );
     println!("\n{text}");
-    let json = serde_json::json!({ "machine": machine, "effort": effort, "growth": growth, "one": one, "two": two });
+    let json = serde_json::json!({ "machine": machine, "effort": effort, "growth": growth, "one": runs[0], "two": runs[1] });
     fs::write(folder.join("shards.txt"), text)?;
     fs::write(folder.join("shards.json"), serde_json::to_string_pretty(&json)?)?;
     Ok(())
 }
 
+/// The run with the most messages a second.
+fn best(runs: &[Traffic]) -> &Traffic {
+    runs.iter().max_by(|one, other| one.rate().total_cmp(&other.rate())).expect("there is at least one round")
+}
+
 fn line(traffic: &Traffic) -> String {
     format!(
-        "{:.0} messages/s (server {:.0} %, generator {:.0} %)",
+        "{:.0} messages/s, {:.2} µs a message (server {:.0} %, generator {:.0} %)",
         traffic.rate(),
+        traffic.server_cpu_us,
         traffic.server_share * 100.0,
         traffic.generator_share * 100.0
     )

@@ -161,9 +161,9 @@ impl Room {
         Ok(())
     }
 
-    /// Stops watching the receivers from this one on: they are read when somebody asks.
-    pub fn unwatch_from(&mut self, index: usize) -> Result<()> {
-        for receiver in &mut self.receivers[index..] {
+    /// Stops watching the receivers before this one: they are read when somebody asks.
+    pub fn unwatch_before(&mut self, index: usize) -> Result<()> {
+        for receiver in &mut self.receivers[..index] {
             self.poll.registry().deregister(&mut receiver.connection)?;
         }
         Ok(())
