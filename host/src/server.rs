@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use plugin_api::abi::module::PluginModuleRef;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
 
@@ -27,6 +27,9 @@ use crate::shard::turn::{self, Sockets};
 use crate::shard::{self, Shard};
 use crate::snapshot::Snapshot;
 use crate::watch;
+
+/// How long what was sent may wait for the peer to take it (TCP_USER_TIMEOUT, RFC 5482).
+const TAKEN_WITHIN: Duration = Duration::from_secs(60);
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 4096;
@@ -76,7 +79,7 @@ impl Server {
         plugins.start_up()?;
 
         let listen = config.server.listen;
-        let first = bind(listen).with_context(|| format!("can't listen on {listen}"))?;
+        let first = claim(listen).and_then(|()| bind(listen)).with_context(|| format!("can't listen on {listen}"))?;
         let address = first.local_addr()?;
         let mut listeners = vec![first];
         for _ in 1..shards {
@@ -116,6 +119,15 @@ fn start_log(config: &Config) {
         LogFormat::Text => builder.with_target(false).try_init(),
         LogFormat::Json => builder.json().try_init(),
     };
+}
+
+/// Fails where somebody listens already: with `SO_REUSEPORT`, as the shards need it, a second server of the same user would
+/// silently take every other connection.
+fn claim(address: SocketAddr) -> std::io::Result<()> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(1)
 }
 
 fn bind(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
@@ -179,6 +191,10 @@ async fn accept(shard: Rc<Shard>, listener: tokio::net::TcpListener) {
         };
         match accepted {
             Ok((stream, peer)) => {
+                // A peer that takes nothing of what was sent to it is gone, or as good as gone.
+                if let Err(error) = SockRef::from(&stream).set_tcp_user_timeout(Some(TAKEN_WITHIN)) {
+                    tracing::debug!(%peer, %error, "no time limit for unread answers");
+                }
                 tokio::task::spawn_local(gateway::serve(Rc::clone(&shard), stream, peer));
             }
             Err(error) => {

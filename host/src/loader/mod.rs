@@ -182,7 +182,7 @@ fn open(copy: &Path) -> Result<(PluginModuleRef, Arc<ManuallyDrop<Library>>), Lo
         Ok(symbol) => unsafe { std::mem::transmute::<*mut std::ffi::c_void, AbiHeaderRef>(symbol.into_raw()) },
         Err(_) => return Err(LoadError::NotAPlugin),
     };
-    let header = header.upgrade().map_err(|error| LoadError::Abi(summary(&error.to_string())))?;
+    let header = header.upgrade().map_err(|error| LoadError::Abi(summary(&error)))?;
     let module = match header.init_root_module::<PluginModuleRef>() {
         Ok(module) => module,
         Err(error @ LibraryError::AbiInstability(_)) => {
@@ -190,29 +190,37 @@ fn open(copy: &Path) -> Result<(PluginModuleRef, Arc<ManuallyDrop<Library>>), Lo
             // ours, that is, if ours implements its.
             let theirs = header.layout().ok_or_else(|| LoadError::Abi("it carries no layout".to_owned()))?;
             check_layout_compatibility(theirs, <PluginModuleRef as StableAbi>::LAYOUT)
-                .map_err(|_| LoadError::Abi(summary(&error.to_string())))?;
+                .map_err(|_| LoadError::Abi(summary(&error)))?;
             // SAFETY: every growable table has grown in one direction only, and fields beyond the plugin's are optional.
             unsafe { header.init_root_module_with_unchecked_layout::<PluginModuleRef>() }
-                .map_err(|error| LoadError::Abi(summary(&error.to_string())))?
+                .map_err(|error| LoadError::Abi(summary(&error)))?
         }
-        Err(error) => return Err(LoadError::Abi(summary(&error.to_string()))),
+        Err(error) => return Err(LoadError::Abi(summary(&error))),
     };
     Ok((module, library))
 }
 
-/// The lines of the checker's report that say what differs; the whole is hundreds of lines long.
-fn summary(report: &str) -> String {
+/// Why abi_stable refuses a library, in one line.
+fn summary(error: &LibraryError) -> String {
+    match error {
+        LibraryError::IncompatibleVersionNumber { expected_version, actual_version, .. } => {
+            format!("it was built with plugin-api {actual_version}, this host has {expected_version}")
+        }
+        LibraryError::InvalidAbiHeader(_) => "it was built with another version of abi_stable".to_owned(),
+        error => differences(&error.to_string()),
+    }
+}
+
+/// The lines of the layout check's report that say what differs; the whole is hundreds of lines long.
+fn differences(report: &str) -> String {
     tracing::debug!(report, "the layout check's whole report");
-    let telling: Vec<&str> = report
-        .lines()
-        .map(str::trim)
-        .filter(|line| {
-            ["Error:", "Expected:", "Found:", "field_name", "Layout of expected", "library version mismatch"]
-                .iter()
-                .any(|mark| line.starts_with(mark) || line.contains("version mismatch"))
-        })
-        .take(8)
-        .collect();
+    let says_what = |line: &&str| {
+        let path = line.strip_prefix("field_name:").is_some_and(|name| !name.trim().bytes().all(|byte| byte.is_ascii_digit()));
+        path || ["Error:", "Expected:", "Found:"].iter().any(|mark| line.starts_with(mark))
+    };
+    let mut telling: Vec<&str> = report.lines().map(str::trim).filter(says_what).collect();
+    telling.dedup();
+    telling.truncate(8);
     if telling.is_empty() { report.lines().take(4).collect::<Vec<_>>().join("; ") } else { telling.join("; ") }
 }
 
