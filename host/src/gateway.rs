@@ -256,7 +256,7 @@ impl Visit {
                 }
                 Route::Open => return self.open(snapshot, entry, request, upgrade, false).await,
                 Route::OpenBare => return self.open(snapshot, entry, request, upgrade, true).await,
-                Route::Session(public) => return self.session(snapshot, &public, request, upgrade).await,
+                Route::Session(public) => return self.session(snapshot, entry, &public, request, upgrade).await,
             }
         }
         if snapshot.transports.iter().all(|entry| entry.generation.is_quarantined()) {
@@ -321,6 +321,7 @@ impl Visit {
     async fn session(
         &self,
         snapshot: &Arc<Snapshot>,
+        entry: &TransportEntry,
         public: &str,
         request: Request<'static>,
         upgrade: OnUpgrade,
@@ -330,7 +331,14 @@ impl Visit {
         }
         let house = self.shard.house();
         let Some(id) = house.find(public) else {
-            return text(StatusCode::NOT_FOUND, "the session is not there\n");
+            return match with_raw(&request.for_lost_session(), |raw| entry.handle.route(raw)) {
+                Ok(Route::Respond(response)) => plugin_response(response),
+                Ok(_) => text(StatusCode::NOT_FOUND, "the session is not there\n"),
+                Err(fault) => {
+                    entry.generation.quarantine("a transport's route", &fault);
+                    text(StatusCode::SERVICE_UNAVAILABLE, "the transport plugin failed\n")
+                }
+            };
         };
         let pending = Pending::new(house, id);
         let exchange = pending.exchange();

@@ -19,6 +19,8 @@ pub struct Request<'a> {
     pub(crate) host: Cow<'a, str>,
     #[serde(default)]
     pub(crate) spark_id: Option<Cow<'a, str>>,
+    #[serde(default)]
+    pub(crate) lost_session: bool,
 }
 
 impl Request<'static> {
@@ -36,6 +38,7 @@ impl Request<'static> {
             scheme: Cow::Borrowed("http"),
             host: Cow::Borrowed("localhost"),
             spark_id: None,
+            lost_session: false,
         }
     }
 
@@ -57,6 +60,13 @@ impl Request<'static> {
     #[must_use]
     pub fn with_spark_id(mut self, id: &str) -> Self {
         self.spark_id = Some(Cow::Owned(id.to_owned()));
+        self
+    }
+
+    /// The same as a request whose session is not there.
+    #[must_use]
+    pub fn for_lost_session(mut self) -> Self {
+        self.lost_session = true;
         self
     }
 }
@@ -97,6 +107,7 @@ impl From<RequestParts> for Request<'static> {
             scheme: parts.scheme.into(),
             host: parts.host.into(),
             spark_id: None,
+            lost_session: false,
         }
     }
 }
@@ -171,22 +182,30 @@ impl Request<'_> {
         self.spark_id.as_deref()
     }
 
+    /// Whether the session that this request was routed to is not there: the transport is asked once more, for its protocol's
+    /// answer ([`Route::Respond`](crate::transport::Route::Respond)). Without one, the host answers 404.
+    pub fn is_for_lost_session(&self) -> bool {
+        self.lost_session
+    }
+
     /// The same request, lent, as the first one of a session.
     pub fn opening<'b>(&'b self, spark_id: &'b str) -> Request<'b> {
-        fn lend<'b>(text: &'b Cow<'_, str>) -> Cow<'b, str> {
-            Cow::Borrowed(text)
-        }
         Request {
-            method: lend(&self.method),
-            path: lend(&self.path),
-            rest: lend(&self.rest),
-            query: lend(&self.query),
-            headers: self.headers.iter().map(|(name, value)| (lend(name), Cow::Borrowed(value.as_ref()))).collect(),
+            method: Cow::Borrowed(&self.method),
+            path: Cow::Borrowed(&self.path),
+            rest: Cow::Borrowed(&self.rest),
+            query: Cow::Borrowed(&self.query),
+            headers: self
+                .headers
+                .iter()
+                .map(|(name, value)| (Cow::Borrowed(name.as_ref()), Cow::Borrowed(value.as_ref())))
+                .collect(),
             body: Cow::Borrowed(&self.body),
-            address: lend(&self.address),
-            scheme: lend(&self.scheme),
-            host: lend(&self.host),
+            address: Cow::Borrowed(&self.address),
+            scheme: Cow::Borrowed(&self.scheme),
+            host: Cow::Borrowed(&self.host),
             spark_id: Some(Cow::Borrowed(spark_id)),
+            lost_session: false,
         }
     }
 
@@ -206,6 +225,7 @@ impl Request<'_> {
             scheme: own(self.scheme),
             host: own(self.host),
             spark_id: self.spark_id.map(own),
+            lost_session: self.lost_session,
         }
     }
 }

@@ -46,6 +46,8 @@ pub struct RawRequest<'a> {
 pub mod extension {
     /// With the first request of a session: the public id of its spark.
     pub const SPARK_ID: &str = "spark-id";
+    /// With a request that was routed to a session that is not there: the transport is asked once more.
+    pub const LOST_SESSION: &str = "lost-session";
 }
 
 /// An HTTP response, owned.

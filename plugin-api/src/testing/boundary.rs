@@ -26,6 +26,10 @@ pub(super) fn with_raw<T>(request: &Request<'_>, call: impl FnOnce(&RawRequest<'
     let spark_id = request
         .spark_id()
         .map(|id| RawHeader { name: extension::SPARK_ID.into(), value: RSlice::from_slice(id.as_bytes()) });
+    let lost = request
+        .lost_session
+        .then_some(RawHeader { name: extension::LOST_SESSION.into(), value: RSlice::from_slice(&[]) });
+    let extensions: Vec<RawHeader<'_>> = spark_id.into_iter().chain(lost).collect();
     call(&RawRequest {
         method: request.method.as_ref().into(),
         path: request.path.as_ref().into(),
@@ -36,7 +40,7 @@ pub(super) fn with_raw<T>(request: &Request<'_>, call: impl FnOnce(&RawRequest<'
         address: request.address.as_ref().into(),
         scheme: request.scheme.as_ref().into(),
         host: request.host.as_ref().into(),
-        extensions: RSlice::from_slice(spark_id.as_slice()),
+        extensions: RSlice::from_slice(&extensions),
     })
 }
 

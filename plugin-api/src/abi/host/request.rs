@@ -16,6 +16,10 @@ pub fn with_raw<T>(request: &Request<'_>, call: impl FnOnce(&RawRequest<'_>) -> 
         name: RStr::from_str(extension::SPARK_ID),
         value: RSlice::from_slice(id.as_bytes()),
     });
+    let lost = request
+        .lost_session
+        .then_some(RawHeader { name: RStr::from_str(extension::LOST_SESSION), value: RSlice::EMPTY });
+    let extensions: Vec<RawHeader<'_>> = spark_id.into_iter().chain(lost).collect();
     call(&RawRequest {
         method: RStr::from_str(&request.method),
         path: RStr::from_str(&request.path),
@@ -26,6 +30,6 @@ pub fn with_raw<T>(request: &Request<'_>, call: impl FnOnce(&RawRequest<'_>) -> 
         address: RStr::from_str(&request.address),
         scheme: RStr::from_str(&request.scheme),
         host: RStr::from_str(&request.host),
-        extensions: RSlice::from_slice(spark_id.as_slice()),
+        extensions: RSlice::from_slice(&extensions),
     })
 }

@@ -26,5 +26,6 @@ pub(super) fn request_of<'a>(raw: &RawRequest<'a>) -> Request<'a> {
             .find(|told| told.name.as_str() == extension::SPARK_ID)
             .and_then(|told| std::str::from_utf8(told.value.as_slice()).ok())
             .map(Into::into),
+        lost_session: raw.extensions.as_slice().iter().any(|told| told.name.as_str() == extension::LOST_SESSION),
     }
 }
