@@ -28,7 +28,14 @@ pub const TIMER: TimerId = TimerId(0);
 pub trait Receiver {
     /// A message that lies in the input of the call, at `place`: what [`Events::message`] wants to know. It may be worked on in
     /// place.
-    fn message(&mut self, kind: Kind, payload: &mut [u8], place: Range<usize>, replies: &mut Replies<'_>, events: &mut Events<'_>);
+    fn message(
+        &mut self,
+        kind: Kind,
+        payload: &mut [u8],
+        place: Range<usize>,
+        replies: &mut Replies<'_>,
+        events: &mut Events<'_>,
+    );
 
     /// A message that was assembled.
     fn message_owned(&mut self, kind: Kind, payload: Vec<u8>, replies: &mut Replies<'_>, events: &mut Events<'_>);
@@ -143,6 +150,17 @@ impl<Note> Connection<Note> {
     pub fn send(&mut self, kind: Kind, payload: &[u8], out: &mut Out<'_>) {
         if self.is_writable() {
             self.replies().send(kind, payload, out);
+        }
+    }
+
+    /// Writes one message to the client that is made of two pieces.
+    #[inline]
+    pub fn send_prefixed(&mut self, kind: Kind, prefix: &[u8], rest: &[u8], out: &mut Out<'_>) {
+        if self.is_writable() {
+            match self.contexts {
+                None => frame::write_pieces(Opcode::Start(kind), Coding::Plain, [prefix, rest], out),
+                Some(_) => self.replies().send(kind, &[prefix, rest].concat(), out),
+            }
         }
     }
 

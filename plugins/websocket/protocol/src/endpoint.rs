@@ -77,6 +77,11 @@ impl Endpoint {
     }
 }
 
+/// Writes a message that is made of two pieces as every session without compression does.
+pub fn write_prefixed(kind: Kind, prefix: &[u8], rest: &[u8], out: &mut Out<'_>) {
+    frame::write_pieces(Opcode::Start(kind), Coding::Plain, [prefix, rest], out);
+}
+
 /// Sessions without compression. The number of a class with compression is its window's.
 const PLAIN: FrameClass = FrameClass(NonZeroU32::MIN);
 

@@ -179,13 +179,19 @@ impl Header {
 /// Writes one whole frame of the server: final and unmasked.
 #[inline]
 pub fn write(opcode: Opcode, coding: Coding, payload: &[u8], out: &mut Out<'_>) {
+    write_pieces(opcode, coding, [payload], out);
+}
+
+/// Writes one whole frame whose payload is in pieces.
+#[inline]
+pub fn write_pieces<const N: usize>(opcode: Opcode, coding: Coding, pieces: [&[u8]; N], out: &mut Out<'_>) {
     let first = FIN
         | opcode.number()
         | match coding {
             Coding::Plain => 0,
             Coding::Deflated => RSV1,
         };
-    let length = payload.len();
+    let length: usize = pieces.iter().map(|piece| piece.len()).sum();
     out.reserve(MAX_HEADER + length);
     if length <= MAX_CONTROL {
         out.extend_from_slice(&[first, length as u8]);
@@ -196,5 +202,7 @@ pub fn write(opcode: Opcode, coding: Coding, payload: &[u8], out: &mut Out<'_>) 
         out.extend_from_slice(&[first, 127]);
         out.extend_from_slice(&(length as u64).to_be_bytes());
     }
-    out.extend_from_slice(payload);
+    for piece in pieces {
+        out.extend_from_slice(piece);
+    }
 }
