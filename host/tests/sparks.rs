@@ -17,6 +17,9 @@ mod app {
     /// Clients whose connection hook waits: their names, and how it goes on.
     static WAITING: Mutex<Vec<(String, tokio::sync::oneshot::Sender<()>)>> = Mutex::new(Vec::new());
 
+    /// What a plugin would keep under a lock.
+    static BOARD: Mutex<()> = Mutex::new(());
+
     /// Lets the connection hook of a client go on.
     pub fn release(name: &str) {
         let mut waiting = WAITING.lock().unwrap();
@@ -54,7 +57,10 @@ mod app {
                 note(format!("{} comes", name(spark)));
                 Ok(())
             });
-            registrar.disconnection(Priority(1), |spark, _| note(format!("{} goes", name(spark))));
+            registrar.disconnection(Priority(1), |spark, _| {
+                let _board = BOARD.lock().unwrap();
+                note(format!("{} goes", name(spark)));
+            });
             registrar.outgoing(Priority(1), |_, message| {
                 assert_ne!(message.decode::<String>().as_deref(), Ok("unsayable"));
                 Flow::Next
@@ -62,6 +68,11 @@ mod app {
             registrar
                 .route("POST", "/echo", |request| std::future::ready(Response::new(200).with_body(request.body().to_vec())));
             registrar.message(|spark, message| match message.decode::<String>().as_deref() {
+                Ok("flood") => {
+                    let _board = BOARD.lock().unwrap();
+                    while spark.write("a wave").is_ok() {}
+                    note(format!("{} is over its limit", name(spark)));
+                }
                 Ok("end") => {
                     let last = plugin_api::value::to_vec("unsayable").ok();
                     spark.end_with(&EndOptions { last, reconnect: true, ..EndOptions::default() });
@@ -186,6 +197,15 @@ fn a_spark_is_told_to_close_once_also_where_its_last_word_fails() {
     client.say("\"end\"");
     assert_eq!(client.rest(), ["close 1011"]);
     assert_eq!(journal::count("mute is told to close"), 1);
+}
+
+#[test]
+fn a_plugin_that_holds_a_lock_while_it_sends_is_not_asked_for_it_meanwhile() {
+    let server = Server::start("max_message = \"1 KiB\"\nmax_buffered = \"1 KiB\"", vec![app::switchboard_module()]);
+    let mut client = server.connect("flooded");
+    client.say("\"flood\"");
+    journal::until("flooded is over its limit");
+    journal::until("flooded goes");
 }
 
 #[test]

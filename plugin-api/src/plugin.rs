@@ -234,7 +234,8 @@ impl Registrar<'_> {
         });
     }
 
-    /// A hook on messages to clients; [`Flow::Defer`] is not allowed here and counts as [`Flow::Next`]. `[shard]`
+    /// A hook on messages to clients; [`Flow::Defer`] is not allowed here and counts as [`Flow::Next`]. It runs while some plugin,
+    /// this one perhaps, is about to send: a lock that is held meanwhile must not be asked for. No other hook runs so. `[shard]`
     pub fn outgoing<F>(&mut self, priority: Priority, hook: F)
     where
         F: Fn(Spark<'_>, &mut Message<'_>) -> Flow + Send + Sync + 'static,

@@ -17,6 +17,14 @@ pub(super) const MAX_BUFFERED: &str = "max_buffered";
 /// How long a session may take to close.
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
+/// A spark that is gone.
+pub struct Departed {
+    id: SparkId,
+    /// What the hooks are told, if they were told of the spark.
+    reason: Option<DisconnectReason>,
+    bare: bool,
+}
+
 impl Shard {
     /// Ends a spark: the last message, `primus::server::close` unless it may reconnect, then the transport's close.
     pub(super) fn end(&self, id: SparkId, options: EndOptions) {
@@ -58,11 +66,10 @@ impl Shard {
         self.slab.borrow_mut().get_mut(id).is_none_or(|spark| spark.phase == Phase::Closing)
     }
 
-    /// A session is over: the spark is gone, its hooks are told, its connection is written to the end.
+    /// A session is over: the spark is gone, and its connection is written to the end. Hooks are told at the end of the turn: a
+    /// plugin that sends may bring the end about, and must not be called in the midst of that.
     pub(super) fn finish(&self, id: SparkId, reason: &DisconnectReason) {
         let Some(spark) = self.slab.borrow_mut().remove(id) else { return };
-        // It may be the last of a shard that goes down, and its connection lingers.
-        self.wake();
         self.drop_exchanges(id);
         let Spark { stream, out, session, announced, bare, rare, .. } = *spark;
         drop(session);
@@ -71,12 +78,23 @@ impl Shard {
         if let Some(stream) = stream {
             self.linger(Lingering::new(stream, out, Instant::now()));
         }
-        if announced {
-            self.snapshot().disconnected(id, ending.as_ref().unwrap_or(reason));
-        }
-        if !bare {
-            // Only now: the hooks may still ask who it was.
-            self.house.leave(id);
+        let reason = ending.unwrap_or_else(|| reason.clone());
+        self.departed.borrow_mut().push_back(Departed { id, reason: announced.then_some(reason), bare });
+        self.wake();
+    }
+
+    /// Tells the hooks of those that are gone.
+    pub(super) fn bid_farewell(&self) {
+        loop {
+            let Some(Departed { id, reason, bare }) = self.departed.borrow_mut().pop_front() else { return };
+            if let Some(reason) = reason {
+                self.snapshot().disconnected(id, &reason);
+            }
+            if !bare {
+                // Only now: the hooks may still ask who it was.
+                self.house.leave(id);
+            }
+            self.slab.borrow_mut().release(id);
         }
     }
 

@@ -5,7 +5,8 @@
 //! [`close`] a spark's beginning and end.
 //!
 //! Knows sparks, sessions and hooks as handles. Knows no protocol. A plugin is never called while the slab is borrowed, except
-//! a session or a parser, which have no way to call back.
+//! a session or a parser, which have no way to call back. What a plugin asks of the host never calls plugins again, except the
+//! outgoing hooks of what it sends: who holds a lock meanwhile is not asked for it.
 
 pub mod close;
 pub mod deliver;
@@ -19,7 +20,7 @@ pub mod timers;
 pub mod turn;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ use plugin_api::abi::host::{Fault, SessionHandle};
 use plugin_api::abi::types::EventSink;
 use tokio::sync::watch;
 
+use self::close::Departed;
 use self::exchange::{Exchange, ReplySender};
 use self::heartbeat::Heartbeat;
 use self::timers::Timers;
@@ -83,6 +85,8 @@ pub struct Shard {
     spare: RefCell<Vec<RVec<u8>>>,
     spare_bytes: Cell<usize>,
     dirty: RefCell<Vec<SparkId>>,
+    /// Sparks that are gone, and of whose end nobody was told yet.
+    departed: RefCell<VecDeque<Departed>>,
     /// Sparks with more to read than one turn takes.
     eager: RefCell<Vec<SparkId>>,
     timers: RefCell<Timers>,
@@ -113,6 +117,7 @@ impl Shard {
             spare: RefCell::default(),
             spare_bytes: Cell::new(0),
             dirty: RefCell::default(),
+            departed: RefCell::default(),
             eager: RefCell::default(),
             timers: RefCell::default(),
             heartbeat: RefCell::new(Heartbeat::new(interval)),

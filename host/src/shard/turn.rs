@@ -142,7 +142,7 @@ impl Shard {
         if !self.lingering.borrow().is_empty() {
             self.cut_lingering(now);
         }
-        self.flush_dirty();
+        self.settle();
         self.in_turn.set(false);
     }
 
@@ -160,7 +160,7 @@ impl Shard {
             Command::Snapshot(snapshot) => self.adopt(snapshot),
             Command::Switch(invitation) => {
                 // What was written before the change leaves before it.
-                self.flush_dirty();
+                self.settle();
                 invitation.pass();
                 self.adopt(self.house.snapshot.load_full());
             }
@@ -187,6 +187,14 @@ impl Shard {
         {
             spark.dirty = true;
             self.dirty.borrow_mut().push(id);
+        }
+    }
+
+    /// Tells of those that are gone, and writes what waits.
+    fn settle(&self) {
+        while !self.dirty.borrow().is_empty() || !self.departed.borrow().is_empty() {
+            self.bid_farewell();
+            self.flush_dirty();
         }
     }
 

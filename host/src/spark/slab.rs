@@ -65,7 +65,7 @@ impl Slab {
         SparkId::from_parts(self.shard, slot, found.generation)
     }
 
-    /// Takes a spark out; its handle names nobody from now on.
+    /// Takes a spark out; its handle names nobody from now on. Its slot is kept until it is released.
     pub fn remove(&mut self, id: SparkId) -> Option<Box<Spark>> {
         self.get_mut(id)?;
         let slot = &mut self.slots[id.slot() as usize];
@@ -74,9 +74,13 @@ impl Slab {
         if slot.generation == 0 {
             slot.generation = 1;
         }
+        slot.spark.take()
+    }
+
+    /// Gives the slot of a spark that was taken out to the next one.
+    pub fn release(&mut self, id: SparkId) {
         self.free.push(id.slot());
         self.len -= 1;
-        slot.spark.take()
     }
 
     /// All handles.
@@ -84,7 +88,7 @@ impl Slab {
         (0..self.slots.len() as u32).filter_map(|slot| self.id_at(slot)).collect()
     }
 
-    /// Whether there are no sparks.
+    /// Whether there are no sparks and no slots that are kept.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
