@@ -36,6 +36,7 @@ use carrier::Carrier;
 use config::{Config, Settings};
 use directory::Known;
 use endpoint::{Endpoint, Seat};
+use frame::Closing;
 use over_http::OverHttp;
 pub use over_http::{FLUSH, LIFE};
 pub use over_websocket::HEARTBEAT;
@@ -105,7 +106,7 @@ impl SockJsTransport {
             Ok(carrier) => carrier,
             Err(error) => return Route::Respond(http::refusal(500, &error.to_string())),
         };
-        match self.endpoint.directory.find(name, Instant::now()) {
+        match self.known(name, request) {
             Known::Open(spark) => Route::Session(spark),
             Known::Closed(closing) => Route::Respond(carrier.whole(closing.frame())),
             Known::No => self.open_if_there_is_room(request),
@@ -117,12 +118,21 @@ impl SockJsTransport {
         if let Some(refusal) = refused_method(request, "POST") {
             return refusal;
         }
-        match self.endpoint.directory.find(name, Instant::now()) {
+        match self.known(name, request) {
             Known::Open(spark) => Route::Session(spark),
             // The client is told of the close where it listens; what it sent meanwhile is for nobody.
             Known::Closed(_) => Route::Respond(http::accepted(up)),
             Known::No => Route::Respond(http::no_session()),
         }
+    }
+
+    /// What is known of a name. The host may know better: a session may have been of a generation of this plugin that is gone.
+    fn known(&self, name: &str, request: &Request<'_>) -> Known {
+        let (directory, now) = (&self.endpoint.directory, Instant::now());
+        if request.is_for_lost_session() && matches!(directory.find(name, now), Known::Open(_)) {
+            directory.close(name, Closing::interrupted(), now, self.endpoint.settings.disconnect);
+        }
+        directory.find(name, now)
     }
 
     /// A handshake. The name in its path is nobody's: each WebSocket is a session of its own.

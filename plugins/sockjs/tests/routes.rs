@@ -146,3 +146,12 @@ fn paths_of_others_are_left_to_them() {
         assert_eq!(transport().route(path), Route::Pass, "{path}");
     }
 }
+
+#[test]
+fn a_session_that_only_the_directory_knows_is_told_to_be_interrupted() {
+    let transport = transport();
+    let _session = transport.open(asked("POST /primus/0/s/xhr"));
+    let lost = transport.route(asked("POST /primus/0/s/xhr").for_lost_session());
+    assert_eq!(status_and_body(lost), (200, "c[1002,\"Connection interrupted\"]\n".to_owned()));
+    assert_eq!(response(transport.route(asked("POST /primus/0/s/xhr"))).status, 200, "and so it stays for a while");
+}
