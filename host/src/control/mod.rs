@@ -151,9 +151,11 @@ impl Control {
     /// A plugin that `plugins.toml` names does not load or start: a server that is less than it was configured to be, one that
     /// asks nobody for a password perhaps, is worse than none.
     pub fn start_up(&mut self) -> anyhow::Result<()> {
-        let until = Instant::now() + FIRST_LOOK;
-        while !self.look_at_folder().1 && Instant::now() < until {
+        // Only the waiting counts: how long loading takes says nothing about files that are still being copied.
+        let mut waited = Duration::ZERO;
+        while !self.look_at_folder().1 && waited < FIRST_LOOK {
             std::thread::sleep(SETTLED / 3);
+            waited += SETTLED / 3;
         }
         self.reconcile();
         let troubles = self.sources.iter().filter_map(|(path, source)| {
