@@ -58,6 +58,8 @@ export interface PrimusOptions {
   strategy?: false | string | readonly (StrategyName | string)[];
   /** Don't open the connection until `open()` is called. Default: false. */
   manual?: boolean;
+  /** The message format, of those that the client was assembled with. Default: the server's. */
+  parser?: string;
   /** `false` uses WebSocket only if there is no other transport. */
   websockets?: boolean;
   /** Whether to follow the browser's `online` and `offline` events. Default: if it has them. */
@@ -311,13 +313,21 @@ export interface Definition {
   transportNames: readonly string[];
   parserName: string;
   transports: TransportPart[];
+  /** By name; the one named `parserName` is also the client's own `encoder` and `decoder`. */
+  parsers: Record<string, Coders>;
   ark: Record<string, ExtensionPart>;
   $: Record<string, any>;
-  encoder(data: any, fn: (error: any, packet?: any) => void): void;
-  decoder(raw: any, fn: (error: any, data?: any) => void): void;
+  encoder: Coders["encoder"];
+  decoder: Coders["decoder"];
   reserved: ReservedEvents;
   AVOID_WEBSOCKETS: boolean;
   NETWORK_EVENTS: boolean;
+}
+
+/** A parser in the form that Primus has it. */
+export interface Coders {
+  encoder(data: any, fn: (error: any, packet?: any) => void): void;
+  decoder(raw: any, fn: (error: any, data?: any) => void): void;
 }
 
 /** What the host passes to `core.define`. */
@@ -331,6 +341,7 @@ export interface ClientConfig {
   global: string;
   /** Names of the transports, the preferred first. */
   transports: readonly string[];
+  /** Name of the parser that the server takes for a client that asks for none. */
   parser: string;
   library: string;
 }

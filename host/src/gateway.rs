@@ -300,8 +300,9 @@ impl Visit {
         if self.shard.is_going_down() {
             return text(StatusCode::SERVICE_UNAVAILABLE, "the server is going down\n");
         }
-        let Some(parser) = &snapshot.parser else {
-            return text(StatusCode::SERVICE_UNAVAILABLE, "no parser plugin is enabled\n");
+        let parser = match snapshot.parser_for(&request) {
+            Ok(parser) => parser,
+            Err(refusal) => return refused(&refusal),
         };
         if parser.generation.is_quarantined() {
             return text(StatusCode::SERVICE_UNAVAILABLE, "the parser plugin is in quarantine\n");

@@ -1,21 +1,79 @@
-//! Numbers of parsers: the same name has the same number for the life of the host, whatever generation brings it.
+//! Parsers by number and by name.
+//!
+//! A name has the same number for the life of the host, whatever generation brings it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// Gives numbers to names.
-#[derive(Default)]
+use crate::snapshot::ParserEntry;
+
+/// Gives numbers to names, and knows which parser has had one last. Clones share it.
+#[derive(Clone, Default)]
 pub struct ParserNumbers {
-    names: Mutex<Vec<String>>,
+    known: Arc<Mutex<Vec<Known>>>,
+}
+
+struct Known {
+    name: String,
+    latest: Weak<ParserEntry>,
 }
 
 impl ParserNumbers {
     /// The number of a name; 1 is the first, 0 is none.
     pub fn of(&self, name: &str) -> u32 {
-        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = names.iter().position(|known| known == name).unwrap_or_else(|| {
-            names.push(name.to_owned());
-            names.len() - 1
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = known.iter().position(|known| known.name == name).unwrap_or_else(|| {
+            known.push(Known { name: name.to_owned(), latest: Weak::new() });
+            known.len() - 1
         });
         u32::try_from(at + 1).expect("there are not 2^32 parsers")
+    }
+
+    /// Makes a parser the latest of its number.
+    pub fn remember(&self, parser: &Arc<ParserEntry>) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = index(parser.number).and_then(|at| known.get_mut(at)) {
+            known.latest = Arc::downgrade(parser);
+        }
+    }
+
+    /// The latest parser of a number, as long as a picture or a spark has it: that of a plugin that is no longer there, too.
+    pub fn latest(&self, number: u32) -> Option<Arc<ParserEntry>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(index(number)?)?.latest.upgrade()
+    }
+}
+
+fn index(number: u32) -> Option<usize> {
+    usize::try_from(number).ok()?.checked_sub(1)
+}
+
+/// Which of these parsers speaks with a client that asks for none: the one that the configuration names, else `json`, else the first.
+pub fn default_of<'a>(names: impl Iterator<Item = &'a str> + Clone, wanted: Option<&str>) -> Option<usize> {
+    let place = |name| names.clone().position(|known| known == name);
+    match wanted {
+        Some(name) => place(name),
+        None => place("json").or_else(|| names.clone().next().map(|_| 0)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_keeps_its_number() {
+        let numbers = ParserNumbers::default();
+        assert_eq!([numbers.of("json"), numbers.of("msgpack"), numbers.clone().of("json"), numbers.of("cbor")], [1, 2, 1, 3]);
+        assert!(numbers.latest(0).is_none() && numbers.latest(1).is_none() && numbers.latest(9).is_none());
+    }
+
+    #[test]
+    fn the_configured_parser_is_the_default_or_there_is_none() {
+        let default = |names: &[&str], wanted| default_of(names.iter().copied(), wanted);
+        assert_eq!(default(&["cbor", "json"], None), Some(1));
+        assert_eq!(default(&["cbor", "msgpack"], None), Some(0));
+        assert_eq!(default(&[], None), None);
+        assert_eq!(default(&["json", "msgpack"], Some("msgpack")), Some(1));
+        assert_eq!(default(&["json"], Some("msgpack")), None);
     }
 }

@@ -10,7 +10,7 @@ use plugin_api::abi::host::{
     ConnectionHook, DisconnectionHook, Fault, MessageHook, Middleware, ParserFailure, ParserHandle, RequestHook, Service,
     TransportHandle,
 };
-use plugin_api::{Kind, SparkId};
+use plugin_api::{Kind, Refusal, Request, SparkId};
 
 use crate::config::Config;
 use crate::generation::Generation;
@@ -19,7 +19,7 @@ use crate::http::forwarded::TrustedProxies;
 use crate::http::library::{ClientConfig, Part, PartKind, PingTimeout};
 use crate::http::spec::{PRIMUS_VERSION, Quarantined, Spec};
 use crate::http::static_files::StaticFiles;
-use crate::parsers::ParserNumbers;
+use crate::parsers::{self, ParserNumbers};
 
 /// A parser with its host-wide number.
 pub struct ParserEntry {
@@ -113,7 +113,9 @@ pub struct Snapshot {
     pub missing: Vec<String>,
     /// Transports in the order in which requests are offered to them.
     pub transports: Vec<TransportEntry>,
-    /// The parser of new sparks.
+    /// The parsers, each name once, in the order in which they were loaded.
+    pub parsers: Vec<Arc<ParserEntry>>,
+    /// The parser of sparks whose request names none.
     pub parser: Option<Arc<ParserEntry>>,
     /// Hooks on messages from clients, in order.
     pub incoming: Vec<Ref<MessageHook>>,
@@ -139,6 +141,7 @@ pub struct Snapshot {
     pub proxies: TrustedProxies,
     /// The folders that are served.
     pub static_files: StaticFiles,
+    numbers: ParserNumbers,
 }
 
 impl Snapshot {
@@ -149,6 +152,7 @@ impl Snapshot {
             number: NUMBER.fetch_add(1, Ordering::Relaxed),
             missing: missing(&config, &generations),
             transports: Vec::new(),
+            parsers: Vec::new(),
             parser: None,
             incoming: refs(&generations, |g| &g.registrations.incoming, |g, i| &g.registrations.incoming[i].1),
             outgoing: refs(&generations, |g| &g.registrations.outgoing, |g, i| &g.registrations.outgoing[i].1),
@@ -162,11 +166,12 @@ impl Snapshot {
             cors: Cors::new(&config.server.cors),
             proxies: TrustedProxies::new(config.server.trusted_proxies.clone(), config.server.forwarded_by),
             static_files: StaticFiles::new(&config.server.static_files),
+            numbers: numbers.clone(),
             generations,
             config,
         };
         snapshot.collect_transports();
-        snapshot.collect_parser(numbers);
+        snapshot.collect_parsers();
         snapshot.collect_routes();
         snapshot.collect_services();
         snapshot
@@ -185,18 +190,52 @@ impl Snapshot {
         self.transports = transports.into_iter().map(|(_, entry)| entry).collect();
     }
 
-    fn collect_parser(&mut self, numbers: &ParserNumbers) {
-        let parsers = self
-            .generations
-            .iter()
-            .flat_map(|generation| generation.registrations.parsers.iter().map(move |handle| (handle, generation)));
-        self.parser = parsers.min_by_key(|(handle, _)| handle.name() != "json").map(|(handle, generation)| {
-            Arc::new(ParserEntry {
-                number: numbers.of(handle.name()),
-                handle: Arc::clone(handle),
-                generation: Arc::clone(generation),
+    fn collect_parsers(&mut self) {
+        for generation in &self.generations {
+            for handle in &generation.registrations.parsers {
+                let name = handle.name();
+                if self.parsers.iter().any(|known| known.handle.name() == name) {
+                    let plugin = generation.name();
+                    tracing::warn!(plugin, "the parser `{name}` is already brought by an earlier plugin");
+                    continue;
+                }
+                let number = self.numbers.of(name);
+                let entry = ParserEntry { number, handle: Arc::clone(handle), generation: Arc::clone(generation) };
+                self.parsers.push(Arc::new(entry));
+            }
+        }
+        self.parsers.iter().for_each(|parser| self.numbers.remember(parser));
+        let names = self.parsers.iter().map(|parser| parser.handle.name());
+        let default = parsers::default_of(names, self.config.server.parser.as_deref());
+        self.parser = default.map(|at| Arc::clone(&self.parsers[at]));
+    }
+
+    /// The parser that a request asks for with `_parser`, or the one for those that don't.
+    ///
+    /// # Errors
+    ///
+    /// There is none of that name, or none at all.
+    pub fn parser_for(&self, request: &Request<'_>) -> Result<&Arc<ParserEntry>, Refusal> {
+        if let Some(name) = request.query_value("_parser") {
+            return self.parsers.iter().find(|parser| parser.handle.name() == name).ok_or_else(|| {
+                let enabled: Vec<&str> = self.parsers.iter().map(|parser| parser.handle.name()).collect();
+                Refusal::new(format!("the parser {name:?} is not enabled; enabled are: {}", enabled.join(", ")))
+                    .with_status(400)
+            });
+        }
+        self.parser.as_ref().ok_or_else(|| {
+            Refusal::new(match &self.config.server.parser {
+                Some(name) => format!("the parser `{name}`, which the configuration makes the default, is not enabled"),
+                None => "no parser plugin is enabled".to_owned(),
             })
-        });
+            .with_status(503)
+        })
+    }
+
+    /// The parser of a number: one that is enabled, or one that only sparks have yet.
+    pub fn parser_numbered(&self, number: u32) -> Option<Arc<ParserEntry>> {
+        let enabled = self.parsers.iter().find(|parser| parser.number == number);
+        enabled.map(Arc::clone).or_else(|| self.numbers.latest(number))
     }
 
     fn collect_routes(&mut self) {
@@ -243,11 +282,17 @@ impl Snapshot {
         }
     }
 
-    /// What the client is to be assembled from.
+    /// What the client is to be assembled from. Of the parsers, it has the default and those that the configuration adds.
     pub fn client(&self) -> (ClientConfig, Vec<Part>) {
+        let server = &self.config.server;
+        let parser = self.parser.as_ref().map(|parser| parser.handle.name());
+        for name in server.parser.iter().chain(&server.client_parsers) {
+            if !self.parsers.iter().any(|parser| parser.handle.name() == name) {
+                tracing::error!("no plugin brings the parser `{name}`, which [server] names");
+            }
+        }
         let mut parts = Vec::new();
         let mut transports = Vec::new();
-        let mut parser = None;
         for generation in &self.generations {
             for (kind, name, text) in &generation.registrations.client_parts {
                 let kind = match kind.as_str() {
@@ -262,13 +307,12 @@ impl Snapshot {
                 };
                 match kind {
                     PartKind::Transport => transports.push(name.clone()),
-                    PartKind::Parser if parser.is_none() || name == "json" => parser = Some(name.clone()),
-                    _ => {}
+                    PartKind::Parser if Some(name.as_str()) != parser && !server.client_parsers.contains(name) => continue,
+                    PartKind::Parser | PartKind::Library | PartKind::Extension => {}
                 }
                 parts.push(Part { kind, name: name.clone(), text: text.clone() });
             }
         }
-        let server = &self.config.server;
         let config = ClientConfig {
             pathname: server.path.to_string(),
             version: PRIMUS_VERSION,
@@ -276,7 +320,7 @@ impl Snapshot {
             authorization: !self.authorizers.is_empty(),
             global: server.global.clone(),
             transports,
-            parser: parser.unwrap_or_default(),
+            parser: parser.unwrap_or_default().to_owned(),
             library: String::new(),
         };
         (config, parts)

@@ -207,6 +207,11 @@ var core = (() => {
   function codersOf(part) {
     return { encoder: coder((value) => part.encode(value)), decoder: coder((data) => part.decode(data)) };
   }
+  function codersNamed({ parsers }, name) {
+    if (Object.hasOwn(parsers, name)) return parsers[name];
+    const known = Object.keys(parsers).join(", ");
+    throw new Error(`This client has no parser ${JSON.stringify(name)}, but: ${known}; the server's setting client_parsers adds others`);
+  }
   function coder(convert) {
     return (data, fn) => {
       let result;
@@ -710,6 +715,8 @@ var core = (() => {
   }
   function buildUri(primus, wanted) {
     const { url } = primus;
+    const { parser = primus.parserName } = primus.options;
+    const asked = parser === primus.parserName ? "" : `_parser=${encodeURIComponent(parser)}`;
     const withQuery = Boolean(wanted.query);
     const secure = wanted.secure ?? /^(?:https|wss):$/.test(url.protocol);
     const parts = {
@@ -719,7 +726,7 @@ var core = (() => {
       ...wanted,
       secure,
       port: Number(wanted.port ?? url.port) || (secure ? 443 : 80),
-      query: [withQuery ? url.query.slice(1) : "", `_primuscb=${uniqueStamp()}`].filter(Boolean).join("&")
+      query: [withQuery ? url.query.slice(1) : "", asked, `_primuscb=${uniqueStamp()}`].filter(Boolean).join("&")
     };
     primus.emit("outgoing::url", parts);
     if (!withQuery) delete parts.query;
@@ -781,6 +788,7 @@ var core = (() => {
       this.transport = this.options.transport;
       this.timers = new Timers(this);
       this.recovery = new Recovery(this.options.reconnect);
+      if (given.parser !== void 0) Object.assign(this, codersNamed(this, given.parser));
       if (given.websockets !== void 0) this.AVOID_WEBSOCKETS = !given.websockets;
       if (given.network !== void 0) this.NETWORK_EVENTS = given.network;
       this.initialise(this.options);
@@ -1074,6 +1082,7 @@ var core = (() => {
       transportNames: config.transports,
       parserName: config.parser,
       transports: [],
+      parsers: {},
       ark: {},
       $: shared,
       encoder: noParser,
@@ -1105,7 +1114,8 @@ var core = (() => {
         prototype.transports.sort((a, b) => rank(prototype.transportNames, a) - rank(prototype.transportNames, b));
         break;
       case "parser":
-        if (name === prototype.parserName) Object.assign(prototype, codersOf(part));
+        prototype.parsers[name] = codersOf(part);
+        if (name === prototype.parserName) Object.assign(prototype, prototype.parsers[name]);
         break;
       case "extension":
         prototype.ark[name] = part;

@@ -45,6 +45,7 @@ export function define(config) {
     transportNames: config.transports,
     parserName: config.parser,
     transports: [],
+    parsers: {},
     ark: {},
     $: shared,
     encoder: noParser,
@@ -83,7 +84,8 @@ export function register(Primus, kind, name, part) {
       prototype.transports.sort((a, b) => rank(prototype.transportNames, a) - rank(prototype.transportNames, b));
       break;
     case "parser":
-      if (name === prototype.parserName) Object.assign(prototype, codersOf(part));
+      prototype.parsers[name] = codersOf(part);
+      if (name === prototype.parserName) Object.assign(prototype, prototype.parsers[name]);
       break;
     case "extension":
       prototype.ark[name] = part;

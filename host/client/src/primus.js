@@ -14,6 +14,7 @@ import { answerPings } from "./heartbeat.js";
 import { changeState, expectOpen, followConnection } from "./lifecycle.js";
 import { followNetwork, isOnline } from "./network.js";
 import { normalize } from "./options.js";
+import { codersNamed } from "./parser.js";
 import { pipe } from "./pipe.js";
 import { idRequest, receiveControl } from "./protocol.js";
 import { enqueue } from "./queue.js";
@@ -70,6 +71,7 @@ export class Primus extends Defined {
     this.transport = this.options.transport;
     this.timers = new Timers(this);
     this.recovery = new Recovery(this.options.reconnect);
+    if (given.parser !== undefined) Object.assign(this, codersNamed(this, given.parser));
     if (given.websockets !== undefined) this.AVOID_WEBSOCKETS = !given.websockets;
     if (given.network !== undefined) this.NETWORK_EVENTS = given.network;
 

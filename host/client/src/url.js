@@ -80,6 +80,8 @@ export function formatQuery(values) {
  */
 export function buildUri(primus, wanted) {
   const { url } = primus;
+  const { parser = primus.parserName } = primus.options;
+  const asked = parser === primus.parserName ? "" : `_parser=${encodeURIComponent(parser)}`;
   const withQuery = Boolean(wanted.query);
   const secure = wanted.secure ?? /^(?:https|wss):$/.test(url.protocol);
   /** @type {UriOptions} */
@@ -90,7 +92,7 @@ export function buildUri(primus, wanted) {
     ...wanted,
     secure,
     port: Number(wanted.port ?? url.port) || (secure ? 443 : 80),
-    query: [withQuery ? url.query.slice(1) : "", `_primuscb=${uniqueStamp()}`].filter(Boolean).join("&"),
+    query: [withQuery ? url.query.slice(1) : "", asked, `_primuscb=${uniqueStamp()}`].filter(Boolean).join("&"),
   };
   primus.emit("outgoing::url", parts);
 

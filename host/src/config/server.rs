@@ -53,6 +53,11 @@ pub struct Server {
     pub auto_load: bool,
     /// Whether only libraries are loaded whose table has a matching `sha256`. Default `false`.
     pub pinned: bool,
+    /// The parser of clients whose request names none in `_parser`. Default: `json` if it is enabled, else the first that is
+    /// loaded.
+    pub parser: Option<String>,
+    /// Parsers that the served client has besides that one, for its option `parser`. Default: none.
+    pub client_parsers: Vec<String>,
     /// Name of the client's global in a page without modules. Default `"Primus"`.
     #[serde(deserialize_with = "identifier")]
     pub global: String,
@@ -85,6 +90,8 @@ impl Default for Server {
             plugins: PathBuf::from("plugins"),
             auto_load: true,
             pinned: false,
+            parser: None,
+            client_parsers: Vec::new(),
             global: "Primus".to_owned(),
             static_files: BTreeMap::new(),
             trusted_proxies: Vec::new(),

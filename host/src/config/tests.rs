@@ -57,6 +57,8 @@ fn every_key_of_the_server_is_read() {
         plugins = "lib"
         auto_load = false
         pinned = true
+        parser = "msgpack"
+        client_parsers = ["json", "cbor"]
         global = "$rt"
         static = { "/" = "public", "/docs" = "/srv/docs" }
         trusted_proxies = ["127.0.0.1", "10.0.0.0/8", "fd00::/8"]
@@ -90,6 +92,8 @@ fn every_key_of_the_server_is_read() {
     assert_eq!(server.overflow, Overflow::Drop);
     assert_eq!(server.plugins, Path::new("/etc/switchboard/lib"));
     assert!(!server.auto_load && server.pinned);
+    assert_eq!(server.parser.as_deref(), Some("msgpack"));
+    assert_eq!(server.client_parsers, ["json", "cbor"]);
     assert_eq!(server.global, "$rt");
     let folders: Vec<_> = server.static_files.iter().map(|(at, dir)| (at.as_str(), dir.to_str())).collect();
     assert_eq!(folders, [("/", Some("/etc/switchboard/public")), ("/docs", Some("/srv/docs"))]);

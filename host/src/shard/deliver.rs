@@ -76,7 +76,7 @@ fn encode<'a>(payload: &'a Payload<'_>, parser: &ParserEntry, snapshot: &Snapsho
             return Some((*kind, Cow::Borrowed(bytes.as_ref())));
         }
         Payload::Wire { parser: number, kind, bytes } => {
-            let source = snapshot.parser.iter().find(|entry| entry.number == *number)?;
+            let source = snapshot.parser_numbered(*number)?;
             match source.handle.decode(*kind, bytes) {
                 Ok(value) => Cow::Owned(value),
                 Err(failure) => {
@@ -180,10 +180,12 @@ impl Shard {
         self.with_spark(id, |spark| parser = Some(Arc::clone(&spark.parser)));
         let Some(parser) = parser else { return status::MISSING };
         let source = match payload {
-            Payload::Wire { parser: number, .. } => {
-                snapshot.parser.as_ref().filter(|entry| entry.number == *number).unwrap_or(&parser)
-            }
-            Payload::Value(_) => &parser,
+            Payload::Wire { parser: number, .. } if *number != parser.number => match snapshot.parser_numbered(*number) {
+                Some(source) => source,
+                // Its plugin is gone, and the last spark that spoke it: nobody can tell what it says.
+                None => return status::OK,
+            },
+            Payload::Wire { .. } | Payload::Value(_) => parser,
         };
         let mut message = match payload {
             Payload::Wire { kind, bytes, .. } => HookMessage::from_wire(*kind, bytes, &source.handle, source.number),
