@@ -168,7 +168,7 @@ export function inBrowser(text) {
 }
 
 /** Runs a library as `require` would. */
-function inNode(text) {
+export function inNode(text) {
   const module = { exports: {} };
   vm.runInThisContext(`(function (module, exports, require) {${text}\n})`, { filename: 'primus.js' })
     .call(module.exports, module, module.exports, require);
