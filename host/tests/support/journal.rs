@@ -16,11 +16,23 @@ pub fn note(line: impl Into<String>) {
 
 /// Waits until it has happened.
 pub fn until(line: &str) {
+    find(line, |known| (known == line).then_some(()));
+}
+
+/// Waits until something has happened that begins so; the rest of it.
+pub fn the_one_with(beginning: &str) -> String {
+    find(beginning, |known| known.strip_prefix(beginning).map(str::to_owned))
+}
+
+fn find<T>(what: &str, pick: impl Fn(&str) -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     let mut lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
-    while !lines.iter().any(|known| known == line) {
+    loop {
+        if let Some(found) = lines.iter().find_map(|line| pick(line)) {
+            return found;
+        }
         let left = deadline.saturating_duration_since(Instant::now());
-        assert!(!left.is_zero(), "{line:?} did not happen; what did: {lines:#?}");
+        assert!(!left.is_zero(), "{what:?} did not happen; what did: {lines:#?}");
         lines = CHANGED.wait_timeout(lines, left).unwrap_or_else(PoisonError::into_inner).0;
     }
 }

@@ -4,6 +4,7 @@
 //! - `/wait` keeps the request unanswered.
 //! - `/later` answers it when a timer comes.
 //! - `/stream` answers with a head and goes on with a line for each message.
+//! - `/open` answers it, and `/join?ID` is then a request of that session, which upgrades or (with `x-wait`) waits.
 //! - `/refuse` answers it with 400 and is over.
 
 use std::time::Duration;
@@ -40,8 +41,8 @@ impl Transport for Lines {
         "lines"
     }
 
-    fn route(&self, _: &Request<'_>) -> Route {
-        Route::Open
+    fn route(&self, request: &Request<'_>) -> Route {
+        if request.path() == "/join" { Route::Session(request.query().to_owned()) } else { Route::Open }
     }
 
     fn open(&self, request: &Request<'_>) -> Line {
@@ -68,6 +69,10 @@ impl Session for Line {
         note(format!("{} asks", self.name));
         match request.path() {
             "/wait" => self.exchange = Some(exchange),
+            "/join" if request.header("x-wait").is_some() => {
+                self.exchange = Some(exchange);
+                note(format!("{} asks to wait", self.name));
+            }
             "/later" => {
                 self.exchange = Some(exchange);
                 events.set_timer(TimerId(1), Duration::from_millis(1));
@@ -76,6 +81,7 @@ impl Session for Line {
                 (self.exchange, self.streams) = (Some(exchange), true);
                 events.respond_open(exchange, Response::new(200));
             }
+            "/open" => events.respond(exchange, Response::new(200)),
             "/refuse" => {
                 events.respond(exchange, Response::new(400));
                 events.close(DisconnectReason::Lost);

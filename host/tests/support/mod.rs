@@ -112,8 +112,9 @@ impl Drop for Server {
 }
 
 fn configuration(tables: &str) -> String {
-    let server = "[server]\nlisten = \"127.0.0.1:0\"\nshards = 1\nping_interval = false\nshutdown = { timeout = \"1h\" }\n";
-    format!("{server}{tables}\n")
+    let shards = if tables.contains("shards") { "" } else { "shards = 1\n" };
+    let server = "[server]\nlisten = \"127.0.0.1:0\"\nping_interval = false\nshutdown = { timeout = \"1h\" }\n";
+    format!("{server}{shards}{tables}\n")
 }
 
 /// A request that is not answered yet. Dropped, its client has left.
