@@ -80,10 +80,37 @@ class Writer {
     this.bytes.set(bytes, at);
   }
 
+  /**
+   * A short text of ASCII, as most keys are, without the encoder: that takes its time to begin.
+   *
+   * @param {number} head To which the length is added.
+   * @param {string} value
+   * @returns {boolean} Whether it is one; else nothing is written.
+   */
+  ascii(head, value) {
+    const at = this.room(1 + value.length);
+    this.bytes[at] = head + value.length;
+    for (let index = 0; index < value.length; index++) {
+      const code = value.charCodeAt(index);
+      if (code > 0x7f) {
+        this.length = at;
+        return false;
+      }
+      this.bytes[at + 1 + index] = code;
+    }
+    return true;
+  }
+
+  /** @param {string} value */
+  string(value) {
+    if (value.length <= 0x0f && this.ascii(0xb0, value)) return;
+    this.binary(string, utf8.encode(value));
+  }
+
   /** @param {any} value */
   value(value) {
     if (value === null || value === undefined) this.u8(0xc0);
-    else if (typeof value === "string") this.binary(string, utf8.encode(value));
+    else if (typeof value === "string") this.string(value);
     else if (typeof value === "number") this.number(value);
     else if (typeof value === "boolean") this.u8(value ? 0xc3 : 0xc2);
     else if (typeof value === "object") this.object(value);

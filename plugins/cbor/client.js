@@ -76,10 +76,37 @@ class Writer {
     }
   }
 
+  /**
+   * A short text of ASCII, as most keys are, without the encoder: that takes its time to begin.
+   *
+   * @param {number} head To which the length is added.
+   * @param {string} value
+   * @returns {boolean} Whether it is one; else nothing is written.
+   */
+  ascii(head, value) {
+    const at = this.room(1 + value.length);
+    this.bytes[at] = head + value.length;
+    for (let index = 0; index < value.length; index++) {
+      const code = value.charCodeAt(index);
+      if (code > 0x7f) {
+        this.length = at;
+        return false;
+      }
+      this.bytes[at + 1 + index] = code;
+    }
+    return true;
+  }
+
+  /** @param {string} value */
+  text(value) {
+    if (value.length < 24 && this.ascii(TEXT, value)) return;
+    this.string(TEXT, utf8.encode(value));
+  }
+
   /** @param {any} value */
   value(value) {
     if (value === null) this.u8(0xf6);
-    else if (typeof value === "string") this.string(TEXT, utf8.encode(value));
+    else if (typeof value === "string") this.text(value);
     else if (typeof value === "number") this.number(value);
     else if (typeof value === "boolean") this.u8(value ? 0xf5 : 0xf4);
     else if (typeof value === "object") this.object(value);
@@ -146,7 +173,7 @@ class Writer {
       const pairs = (value instanceof Map ? [...value] : Object.entries(value)).filter(([, value]) => value !== undefined);
       this.head(MAP, pairs.length);
       for (const [key, value] of pairs) {
-        this.value(String(key));
+        this.text(String(key));
         this.value(value);
       }
     }

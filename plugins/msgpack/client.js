@@ -92,6 +92,27 @@ class Writer {
     this.bytes.set(bytes, at);
   }
 
+  /**
+   * A short text of ASCII, as most keys are, without the encoder: that takes its time to begin.
+   *
+   * @param {number} head To which the length is added.
+   * @param {string} value
+   * @returns {boolean} Whether it is one; else nothing is written.
+   */
+  ascii(head, value) {
+    const at = this.room(1 + value.length);
+    this.bytes[at] = head + value.length;
+    for (let index = 0; index < value.length; index++) {
+      const code = value.charCodeAt(index);
+      if (code > 0x7f) {
+        this.length = at;
+        return false;
+      }
+      this.bytes[at + 1 + index] = code;
+    }
+    return true;
+  }
+
   /** @param {any} value */
   value(value) {
     if (value === null || value === undefined) this.u8(0xc0);
@@ -118,6 +139,7 @@ class Writer {
 
   /** @param {string} value */
   string(value) {
+    if (value.length < 32 && this.ascii(0xa0, value)) return;
     const bytes = utf8.encode(value);
     if (bytes.length < 32) this.u8(0xa0 + bytes.length);
     else this.long(0xd9, bytes.length);
