@@ -14,7 +14,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use plugin_api::abi::host::{Answer, with_raw};
@@ -35,6 +35,9 @@ use crate::snapshot::{Ref, Snapshot, TransportEntry};
 
 /// How long a client may take for the head of a request.
 const HEAD_WITHIN: Duration = Duration::from_secs(15);
+
+/// How long a client may take for the body of a request.
+const BODY_WITHIN: Duration = Duration::from_secs(60);
 
 /// Serves one accepted connection until it is closed or upgraded.
 pub async fn serve(shard: Rc<Shard>, stream: TcpStream, peer: SocketAddr) {
@@ -95,13 +98,9 @@ impl Visit {
         body: Incoming,
         upgrade: OnUpgrade,
     ) -> Response<Body> {
-        let limit = snapshot.config.server.max_message.as_usize();
-        let body = match collect(body, limit).await {
-            Ok(body) => body,
-            Err(response) => return response,
-        };
         let rest = snapshot.config.server.path.strip(parts.uri.path()).map(str::to_owned);
-        let request = owned(&parts, rest.clone(), body.to_vec(), client);
+        let request = owned(&parts, rest.clone(), client);
+        let coming = Coming { body, limit: snapshot.config.server.max_message.0, upgrade };
         for middleware in &snapshot.middleware {
             if middleware.generation.is_quarantined() {
                 continue;
@@ -114,9 +113,9 @@ impl Visit {
         match rest {
             Some(rest) => match self.own(snapshot, &rest, &parts).await {
                 Some(response) => response,
-                None => self.transports(snapshot, request, upgrade).await,
+                None => self.transports(snapshot, request, coming).await,
             },
-            None => self.elsewhere(snapshot, request, &parts).await,
+            None => self.elsewhere(snapshot, request, &parts, coming).await,
         }
     }
 
@@ -148,6 +147,7 @@ impl Visit {
         snapshot: &Arc<Snapshot>,
         request: Request<'static>,
         parts: &http::request::Parts,
+        coming: Coming,
     ) -> Response<Body> {
         match parts.uri.path() {
             health::LIVE_PATH => return bytes_response(health::live()),
@@ -164,7 +164,7 @@ impl Visit {
                 if let Ok(found) = snapshot.routes.at(path) {
                     let method = if parts.method == Method::HEAD { "GET" } else { parts.method.as_str() };
                     return match found.value.get(method) {
-                        Some(&handler) => self.route(&snapshot.handlers[handler], request).await,
+                        Some(&handler) => self.route(&snapshot.handlers[handler], request, coming).await,
                         None => text(StatusCode::METHOD_NOT_ALLOWED, "this path does not answer that method\n"),
                     };
                 }
@@ -177,10 +177,19 @@ impl Visit {
         }
     }
 
-    async fn route(&self, handler: &Ref<plugin_api::abi::host::RequestHook>, request: Request<'static>) -> Response<Body> {
+    async fn route(
+        &self,
+        handler: &Ref<plugin_api::abi::host::RequestHook>,
+        request: Request<'static>,
+        coming: Coming,
+    ) -> Response<Body> {
         if handler.generation.is_quarantined() {
             return text(StatusCode::SERVICE_UNAVAILABLE, "the plugin that answers here is in quarantine\n");
         }
+        let request = match coming.received(request).await {
+            Ok((request, _)) => request,
+            Err(response) => return response,
+        };
         let (token, answer) = self.shard.house().wait();
         let called = with_raw(&request, |raw| handler.get().call(raw, token));
         match self.settled(handler, "a route", called, token, answer).await {
@@ -223,7 +232,7 @@ impl Visit {
     }
 
     /// The transports, in their order.
-    async fn transports(&self, snapshot: &Arc<Snapshot>, request: Request<'static>, upgrade: OnUpgrade) -> Response<Body> {
+    async fn transports(&self, snapshot: &Arc<Snapshot>, request: Request<'static>, coming: Coming) -> Response<Body> {
         let quarantined = |generation: &Arc<Generation>| {
             let config = snapshot.config.plugin(generation.name());
             generation.is_quarantined() && config.is_some_and(|config| config.required)
@@ -254,9 +263,9 @@ impl Visit {
                         Err(refused) => refused,
                     };
                 }
-                Route::Open => return self.open(snapshot, entry, request, upgrade, false).await,
-                Route::OpenBare => return self.open(snapshot, entry, request, upgrade, true).await,
-                Route::Session(public) => return self.session(snapshot, entry, &public, request, upgrade).await,
+                Route::Open => return self.open(snapshot, entry, request, coming, false).await,
+                Route::OpenBare => return self.open(snapshot, entry, request, coming, true).await,
+                Route::Session(public) => return self.session(snapshot, entry, &public, request, coming).await,
             }
         }
         if snapshot.transports.iter().all(|entry| entry.generation.is_quarantined()) {
@@ -291,12 +300,16 @@ impl Visit {
         snapshot: &Arc<Snapshot>,
         entry: &TransportEntry,
         request: Request<'static>,
-        upgrade: OnUpgrade,
+        coming: Coming,
         bare: bool,
     ) -> Response<Body> {
         if let Err(response) = self.authorize(snapshot, &request).await {
             return response;
         }
+        let (request, upgrade) = match coming.received(request).await {
+            Ok(received) => received,
+            Err(response) => return response,
+        };
         if self.shard.is_going_down() {
             return text(StatusCode::SERVICE_UNAVAILABLE, "the server is going down\n");
         }
@@ -325,11 +338,15 @@ impl Visit {
         entry: &TransportEntry,
         public: &str,
         request: Request<'static>,
-        upgrade: OnUpgrade,
+        coming: Coming,
     ) -> Response<Body> {
         if let Err(response) = self.authorize(snapshot, &request).await {
             return response;
         }
+        let (request, upgrade) = match coming.received(request).await {
+            Ok(received) => received,
+            Err(response) => return response,
+        };
         let house = self.shard.house();
         let Some(id) = house.find(public) else {
             return match with_raw(&request.for_lost_session(), |raw| entry.handle.route(raw)) {
@@ -412,24 +429,49 @@ async fn take_over(shard: &Shard, id: SparkId, upgrade: OnUpgrade) {
     }
 }
 
-async fn collect(body: Incoming, limit: usize) -> Result<Bytes, Response<Body>> {
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(text(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {limit} bytes\n")))
+/// What of a request has not come yet. It is waited for by those only who have a use for it, and after they have agreed to the
+/// request: a body costs memory.
+struct Coming {
+    body: Incoming,
+    /// The bytes that a body may have.
+    limit: u64,
+    upgrade: OnUpgrade,
+}
+
+impl Coming {
+    /// The request with its body.
+    async fn received(self, request: Request<'static>) -> Result<(Request<'static>, OnUpgrade), Response<Body>> {
+        let too_long = || text(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {} bytes\n", self.limit));
+        if self.body.size_hint().lower() > self.limit {
+            return Err(closing(too_long()));
         }
-        Err(error) => Err(text(StatusCode::BAD_REQUEST, format!("the body can't be read: {error}\n"))),
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        match tokio::time::timeout(BODY_WITHIN, Limited::new(self.body, limit).collect()).await {
+            Ok(Ok(collected)) => Ok((request.with_body(collected.to_bytes()), self.upgrade)),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(closing(too_long())),
+            Ok(Err(error)) => Err(text(StatusCode::BAD_REQUEST, format!("the body can't be read: {error}\n"))),
+            Err(_) => {
+                let late = format!("the body did not come within {} s\n", BODY_WITHIN.as_secs());
+                Err(closing(text(StatusCode::REQUEST_TIMEOUT, late)))
+            }
+        }
     }
 }
 
-fn owned(parts: &http::request::Parts, rest: Option<String>, body: Vec<u8>, client: &Client) -> Request<'static> {
+/// The same, and the connection with it: what still comes of the request is not read.
+fn closing(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+fn owned(parts: &http::request::Parts, rest: Option<String>, client: &Client) -> Request<'static> {
     Request::from(RequestParts {
         method: parts.method.as_str().to_owned(),
         path: parts.uri.path().to_owned(),
         rest: rest.unwrap_or_else(|| parts.uri.path().to_owned()),
         query: parts.uri.query().unwrap_or_default().to_owned(),
         headers: parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect(),
-        body,
+        body: Vec::new(),
         address: client.address.to_string(),
         scheme: if client.secure { "https" } else { "http" }.to_owned(),
         host: client.host.clone().unwrap_or_default(),
