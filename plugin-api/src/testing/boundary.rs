@@ -23,12 +23,10 @@ pub(super) fn with_raw<T>(request: &Request<'_>, call: impl FnOnce(&RawRequest<'
         .iter()
         .map(|(name, value)| RawHeader { name: name.as_ref().into(), value: RSlice::from_slice(value) })
         .collect();
-    let spark_id = request
-        .spark_id()
-        .map(|id| RawHeader { name: extension::SPARK_ID.into(), value: RSlice::from_slice(id.as_bytes()) });
-    let lost = request
-        .lost_session
-        .then_some(RawHeader { name: extension::LOST_SESSION.into(), value: RSlice::from_slice(&[]) });
+    let spark_id =
+        request.spark_id().map(|id| RawHeader { name: extension::SPARK_ID.into(), value: RSlice::from_slice(id.as_bytes()) });
+    let lost =
+        request.lost_session.then_some(RawHeader { name: extension::LOST_SESSION.into(), value: RSlice::from_slice(&[]) });
     let extensions: Vec<RawHeader<'_>> = spark_id.into_iter().chain(lost).collect();
     call(&RawRequest {
         method: request.method.as_ref().into(),

@@ -24,7 +24,14 @@ pub enum Purpose {
 
 impl Receiver for Purpose {
     #[inline]
-    fn message(&mut self, kind: Kind, payload: &mut [u8], place: Range<usize>, replies: &mut Replies<'_>, events: &mut Events<'_>) {
+    fn message(
+        &mut self,
+        kind: Kind,
+        payload: &mut [u8],
+        place: Range<usize>,
+        replies: &mut Replies<'_>,
+        events: &mut Events<'_>,
+    ) {
         match self {
             Purpose::Messages => events.message(kind, place),
             Purpose::Echo => replies.send(kind, payload, &mut events.out()),

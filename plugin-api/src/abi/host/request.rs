@@ -12,13 +12,12 @@ pub fn with_raw<T>(request: &Request<'_>, call: impl FnOnce(&RawRequest<'_>) -> 
         .iter()
         .map(|(name, value)| RawHeader { name: RStr::from_str(name), value: RSlice::from_slice(value) })
         .collect();
-    let spark_id = request.spark_id.as_deref().map(|id| RawHeader {
-        name: RStr::from_str(extension::SPARK_ID),
-        value: RSlice::from_slice(id.as_bytes()),
-    });
-    let lost = request
-        .lost_session
-        .then_some(RawHeader { name: RStr::from_str(extension::LOST_SESSION), value: RSlice::EMPTY });
+    let spark_id = request
+        .spark_id
+        .as_deref()
+        .map(|id| RawHeader { name: RStr::from_str(extension::SPARK_ID), value: RSlice::from_slice(id.as_bytes()) });
+    let lost =
+        request.lost_session.then_some(RawHeader { name: RStr::from_str(extension::LOST_SESSION), value: RSlice::EMPTY });
     let extensions: Vec<RawHeader<'_>> = spark_id.into_iter().chain(lost).collect();
     call(&RawRequest {
         method: RStr::from_str(&request.method),
