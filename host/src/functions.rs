@@ -9,10 +9,11 @@ use plugin_api::abi::functions::HostFunctions;
 use plugin_api::abi::status;
 use plugin_api::{EndOptions, Flow, Payload, SparkId, value};
 
-use crate::control::Request;
 use crate::generation::Generation;
 use crate::house::House;
-use crate::shard::{self, inbox::Command};
+use crate::inbox::Command;
+use crate::inbox::control::Request;
+use crate::shard;
 
 /// The host as one generation sees it.
 pub struct Functions {

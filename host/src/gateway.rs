@@ -28,9 +28,10 @@ use crate::http::forwarded::Client;
 use crate::http::health::{self, Readiness};
 use crate::http::library::Flavour;
 use crate::http::metrics;
+use crate::inbox::Command;
+use crate::inbox::exchange::Reply;
 use crate::shard::Shard;
-use crate::shard::exchange::{Answered, Pending, Reply};
-use crate::shard::inbox::Command;
+use crate::shard::exchange::{Answered, Pending};
 use crate::snapshot::{Ref, Snapshot, TransportEntry};
 
 /// How long a client may take for the head of a request.

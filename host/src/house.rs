@@ -11,11 +11,11 @@ use plugin_api::abi::status;
 use plugin_api::{Payload, SparkId};
 use tokio::sync::{oneshot, watch};
 
-use crate::control::ControlSender;
 use crate::http::library::Library;
 use crate::http::metrics::{Figure, Kind};
+use crate::inbox::control::ControlSender;
+use crate::inbox::{Command, Inbox};
 use crate::parsers::ParserNumbers;
-use crate::shard::inbox::{Command, Inbox};
 use crate::snapshot::{Ref, Snapshot};
 use crate::spark::id::{self, Info};
 

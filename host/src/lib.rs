@@ -11,6 +11,7 @@ pub mod gateway;
 pub mod generation;
 pub mod house;
 pub mod http;
+pub mod inbox;
 pub mod loader;
 pub mod order;
 pub mod parsers;

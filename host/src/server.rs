@@ -18,11 +18,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
 
 use crate::config::{Config, LogFormat};
-use crate::control::{Control, ControlSender, Request};
+use crate::control::Control;
 use crate::gateway;
 use crate::house::House;
+use crate::inbox::Command;
+use crate::inbox::control::{ControlSender, Request};
 use crate::parsers::ParserNumbers;
-use crate::shard::inbox::Command;
 use crate::shard::turn::{self, Sockets};
 use crate::shard::{self, Shard};
 use crate::snapshot::Snapshot;

@@ -10,10 +10,11 @@ use plugin_api::abi::module::PluginModuleRef;
 
 use crate::cli::{Brought, House as Commands, Inspection};
 use crate::config::Config;
-use crate::control::{Control, ControlSender};
+use crate::control::Control;
 use crate::functions::Functions;
 use crate::house::House;
 use crate::http::library::Library;
+use crate::inbox::control::{ControlSender, Request};
 use crate::loader::{self, Copies};
 use crate::parsers::ParserNumbers;
 use crate::server;
@@ -26,7 +27,7 @@ pub struct Standing {
 }
 
 impl Standing {
-    fn house(config: &Config) -> (Arc<House>, std::sync::mpsc::Receiver<crate::control::Request>) {
+    fn house(config: &Config) -> (Arc<House>, std::sync::mpsc::Receiver<Request>) {
         let (control, requests) = ControlSender::channel();
         let numbers = ParserNumbers::default();
         let snapshot = Snapshot::new(config.clone(), Vec::new(), &numbers);

@@ -9,7 +9,7 @@ use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 
 use crate::config::Config;
-use crate::control::{ControlSender, Request};
+use crate::inbox::control::{ControlSender, Request};
 
 /// Starts to watch; dropped, it ends. Without events the control thread's own rounds find a change, only later.
 pub fn start(config: &Config, control: ControlSender) -> Option<RecommendedWatcher> {

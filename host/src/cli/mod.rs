@@ -2,7 +2,7 @@
 //!
 //! Knows arguments, help and how an answer is printed. What needs the loader or the server it asks of a [`House`], so that
 //! each command can be tested without one. No plugin's code runs in a process that prints: `check` and `plugins` look at
-//! each library in a child ([`inspection`]), so that one that crashes takes nothing with it.
+//! each library in a child (`inspection`), so that one that crashes takes nothing with it.
 
 mod check;
 mod inspection;

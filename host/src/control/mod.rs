@@ -1,11 +1,10 @@
 //! The control thread: it alone loads, starts, replaces and stops plugins, and puts pictures into force.
 //!
-//! What is wanted is the plugins folder and `plugins.toml`; what is there is a list of generations. [`Control::reconcile`]
+//! What is wanted is the plugins folder and `plugins.toml`; what is there is a list of generations. `Control::reconcile`
 //! brings the second to the first, one plugin at a time, and leaves alone what fails: an old generation goes on serving.
 
 mod bring_up;
 mod publish;
-mod request;
 mod source;
 mod wanted;
 
@@ -17,11 +16,11 @@ use std::time::{Duration, Instant};
 
 use plugin_api::abi::module::PluginModuleRef;
 
-pub use self::request::{ControlSender, Request};
 use self::source::{SETTLED, Source, Stamp, name_of};
 use crate::config::Config;
 use crate::generation::Generation;
 use crate::house::House;
+use crate::inbox::control::Request;
 use crate::loader::Copies;
 use crate::snapshot::Snapshot;
 

@@ -7,7 +7,8 @@ use super::Control;
 use crate::generation::Generation;
 use crate::house::ClientLibrary;
 use crate::http::library::Library;
-use crate::shard::inbox::{Command, Switch};
+use crate::inbox::Command;
+use crate::inbox::switch::Switch;
 use crate::snapshot::Snapshot;
 
 impl Control {

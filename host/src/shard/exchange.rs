@@ -5,51 +5,25 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame};
 use plugin_api::abi::host::with_raw;
 use plugin_api::{Carrier, ExchangeId, Request, Response, SparkId};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::Shard;
-use super::inbox::Command;
 use crate::house::House;
-
-/// How an exchange is answered.
-pub enum Reply {
-    /// By a whole response.
-    Whole(Response),
-    /// By a head whose body follows.
-    Open(Response, Chunks),
-    /// By the change to the session's own protocol.
-    Upgrade(Response),
-}
-
-/// What a session still says of an open body.
-pub struct Chunks {
-    receiver: mpsc::UnboundedReceiver<Bytes>,
-    /// The bytes that nobody has taken yet: the session's shard bounds them.
-    waiting: Arc<AtomicUsize>,
-}
+use crate::inbox::Command;
+use crate::inbox::exchange::{BodySender, Chunks, Exchange, Reply, body};
 
 /// Where a session's answer goes.
 pub enum ReplySender {
     /// It is waited for.
     Waiting(oneshot::Sender<Reply>),
     /// Its body is open.
-    Open(mpsc::UnboundedSender<Bytes>, Arc<AtomicUsize>),
-}
-
-/// Which exchange it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Exchange {
-    /// Whose.
-    pub id: SparkId,
-    /// Its number.
-    pub number: u64,
+    Open(BodySender),
 }
 
 impl Shard {
@@ -78,10 +52,9 @@ impl Shard {
         if let Some(ReplySender::Waiting(sender)) = exchanges.remove(&exchange)
             && let Some(head) = head
         {
-            let (chunks, receiver) = mpsc::unbounded_channel();
-            let waiting = Arc::<AtomicUsize>::default();
-            let _ = sender.send(Reply::Open(head, Chunks { receiver, waiting: Arc::clone(&waiting) }));
-            exchanges.insert(exchange, ReplySender::Open(chunks, waiting));
+            let (body, chunks) = body();
+            let _ = sender.send(Reply::Open(head, chunks));
+            exchanges.insert(exchange, ReplySender::Open(body));
         }
     }
 
@@ -93,14 +66,12 @@ impl Shard {
             exchanges.remove(&exchange);
             return;
         };
-        if let Some(ReplySender::Open(sender, waiting)) = exchanges.get(&exchange) {
-            let waits = waiting.fetch_add(chunk.len(), Ordering::Relaxed) + chunk.len();
-            let _ = sender.send(Bytes::from(chunk));
-            if waits > limit {
-                drop(exchanges);
-                // A piece of a body can't be left out.
-                self.reads_too_slowly(exchange.id);
-            }
+        if let Some(ReplySender::Open(body)) = exchanges.get(&exchange)
+            && body.send(chunk) > limit
+        {
+            drop(exchanges);
+            // A piece of a body can't be left out.
+            self.reads_too_slowly(exchange.id);
         }
     }
 
@@ -189,15 +160,9 @@ impl Body for OpenBody {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let body = self.get_mut();
-        body.chunks.receiver.poll_recv(context).map(|chunk| match chunk {
-            Some(chunk) => {
-                body.chunks.waiting.fetch_sub(chunk.len(), Ordering::Relaxed);
-                Some(Ok(Frame::data(chunk)))
-            }
-            None => {
-                body.exchange.answered = true;
-                None
-            }
+        body.chunks.poll(context).map(|chunk| {
+            body.exchange.answered |= chunk.is_none();
+            chunk.map(|chunk| Ok(Frame::data(chunk)))
         })
     }
 }

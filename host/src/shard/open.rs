@@ -10,7 +10,8 @@ use plugin_api::{Request, SparkId, SparkInfo, value};
 use tokio::sync::oneshot;
 
 use super::Shard;
-use super::exchange::{Pending, Reply};
+use super::exchange::Pending;
+use crate::inbox::exchange::Reply;
 use crate::snapshot::{ParserEntry, Snapshot, TransportEntry};
 use crate::spark::id::{self, Info};
 use crate::spark::out::OutBuffer;

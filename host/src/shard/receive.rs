@@ -9,7 +9,7 @@ use plugin_api::abi::types::{EventSink, event};
 use plugin_api::{Carrier, DisconnectReason, EndOptions, FrameClass, Kind, SparkId, value};
 
 use super::Shard;
-use super::exchange::{Exchange, Reply};
+use crate::inbox::exchange::{Exchange, Reply};
 
 /// What one read has come to.
 enum Got {

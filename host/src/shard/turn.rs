@@ -14,7 +14,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::Shard;
-use super::inbox::Command;
+use crate::inbox::Command;
 use crate::spark::out::Flushed;
 
 /// Tokens from here on are lingering connections; below, slots of sparks.

@@ -1,6 +1,6 @@
 //! `/primus/primus.js` and `/primus/primus.mjs`: the client, assembled from the core and the parts of the plugins.
 //!
-//! [`assemble`] joins texts, [`asset`] makes them cheap to serve. A [`Library`] is built when the set of parts changes,
+//! `assemble` joins texts, `asset` makes them cheap to serve. A [`Library`] is built when the set of parts changes,
 //! off the shards' threads (it compresses for about a second), and then served from memory as long as it is in force.
 //! Nothing here runs or understands a line of JavaScript.
 

@@ -1,0 +1,152 @@
+//! How threads are told: a shard's inbox, by which others reach its sparks, and the control thread's ([`control`]).
+//!
+//! One wake a batch, not one a message. Knows what is told, not what is done about it; so whoever tells knows no shard.
+
+pub mod control;
+pub mod exchange;
+pub mod switch;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use plugin_api::{EndOptions, Flow, Payload, Request, SparkId};
+use tokio::sync::{Notify, oneshot};
+
+use self::exchange::{Exchange, Reply};
+use self::switch::Invitation;
+use crate::snapshot::Snapshot;
+
+/// What a shard is told.
+pub enum Command {
+    /// To one spark.
+    Send {
+        /// Which.
+        id: SparkId,
+        /// What.
+        payload: Payload<'static>,
+    },
+    /// To many sparks of this shard.
+    SendMany {
+        /// Which.
+        ids: Vec<SparkId>,
+        /// What.
+        payload: Payload<'static>,
+    },
+    /// A spark ends.
+    End {
+        /// Which.
+        id: SparkId,
+        /// How.
+        options: EndOptions,
+    },
+    /// A deferred message goes on.
+    Resume {
+        /// Whose.
+        id: SparkId,
+        /// Which.
+        token: u64,
+        /// How.
+        flow: Flow,
+    },
+    /// An HTTP exchange of a session of this shard, which came to another one.
+    Exchange {
+        /// Which.
+        exchange: Exchange,
+        /// The request.
+        request: Box<Request<'static>>,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Reply>,
+    },
+    /// The client of an exchange has left before it was answered.
+    ExchangeGone(Exchange),
+    /// The connection that an exchange of a session was upgraded to.
+    Upgraded {
+        /// Whose.
+        id: SparkId,
+        /// It, and what was read of it before; `None`: it never came.
+        carrier: Option<(std::net::TcpStream, Bytes)>,
+    },
+    /// Another picture is in force.
+    Snapshot(Arc<Snapshot>),
+    /// All shards stop between two messages until the control thread has changed what they share.
+    Switch(Invitation),
+    /// All sparks end; when none is left, or after the deadline, the shard's thread ends.
+    Shutdown {
+        /// Whether clients may reconnect.
+        reconnect: bool,
+    },
+}
+
+/// The inbox.
+pub struct Inbox {
+    letters: Mutex<Letters>,
+    notify: Notify,
+    woken: AtomicBool,
+}
+
+#[derive(Default)]
+struct Letters {
+    commands: Vec<Command>,
+    /// Nobody reads them any more.
+    closed: bool,
+}
+
+impl Inbox {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self { letters: Mutex::default(), notify: Notify::new(), woken: AtomicBool::new(false) }
+    }
+
+    /// Puts a command in; after [`Inbox::close`] it is dropped. `[any]`
+    pub fn post(&self, command: Command) {
+        {
+            let mut letters = self.letters();
+            if letters.closed {
+                return;
+            }
+            letters.commands.push(command);
+        }
+        if !self.woken.swap(true, Ordering::AcqRel) {
+            self.notify.notify_one();
+        }
+    }
+
+    /// Brings about a turn without a command. `[shard]`
+    pub fn wake_own(&self) {
+        self.notify.notify_one();
+    }
+
+    /// Waits for something. Cancel safe: a wake is kept for the next call.
+    pub async fn wait(&self) {
+        self.notify.notified().await;
+    }
+
+    /// Takes all commands out. `[shard]`
+    pub fn take(&self) -> Vec<Command> {
+        if !self.woken.swap(false, Ordering::AcqRel) {
+            return Vec::new();
+        }
+        std::mem::take(&mut self.letters().commands)
+    }
+
+    /// The shard has ended: nobody is to wait for it. `[shard]`
+    pub fn close(&self) {
+        let unread = {
+            let mut letters = self.letters();
+            letters.closed = true;
+            std::mem::take(&mut letters.commands)
+        };
+        drop(unread);
+    }
+
+    fn letters(&self) -> MutexGuard<'_, Letters> {
+        self.letters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        Self::new()
+    }
+}
