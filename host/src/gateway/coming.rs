@@ -1,0 +1,50 @@
+//! What of a request comes after its head: a body, or the connection that it is upgraded to.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Body as _, Incoming};
+use hyper::upgrade::OnUpgrade;
+use plugin_api::Request;
+
+use super::answers::text;
+
+/// How long a client may take for the body of a request.
+const BODY_WITHIN: Duration = Duration::from_secs(60);
+
+/// What of a request has not come yet. It is waited for by those only who have a use for it, and after they have agreed to the
+/// request: a body costs memory.
+pub(super) struct Coming {
+    pub(super) body: Incoming,
+    /// The bytes that a body may have.
+    pub(super) limit: u64,
+    pub(super) upgrade: OnUpgrade,
+}
+
+impl Coming {
+    /// The request with its body.
+    pub(super) async fn received(self, request: Request<'static>) -> Result<(Request<'static>, OnUpgrade), Response<Body>> {
+        let too_long = || text(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {} bytes\n", self.limit));
+        if self.body.size_hint().lower() > self.limit {
+            return Err(closing(too_long()));
+        }
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        match tokio::time::timeout(BODY_WITHIN, Limited::new(self.body, limit).collect()).await {
+            Ok(Ok(collected)) => Ok((request.with_body(collected.to_bytes()), self.upgrade)),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(closing(too_long())),
+            Ok(Err(error)) => Err(text(StatusCode::BAD_REQUEST, format!("the body can't be read: {error}\n"))),
+            Err(_) => {
+                let late = format!("the body did not come within {} s\n", BODY_WITHIN.as_secs());
+                Err(closing(text(StatusCode::REQUEST_TIMEOUT, late)))
+            }
+        }
+    }
+}
+
+/// The same, and the connection with it: what still comes of the request is not read.
+fn closing(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
