@@ -4,7 +4,48 @@
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use crate::snapshot::ParserEntry;
+use plugin_api::Kind;
+use plugin_api::abi::host::{ParserFailure, ParserHandle};
+
+use crate::generation::Generation;
+
+/// A parser with its host-wide number.
+pub struct ParserEntry {
+    /// The number; 1 is the first.
+    pub number: u32,
+    /// The parser.
+    pub handle: Arc<ParserHandle>,
+    /// Who brought it.
+    pub generation: Arc<Generation>,
+}
+
+impl ParserEntry {
+    /// Encodes a control message.
+    ///
+    /// # Errors
+    ///
+    /// The parser can't, or panicked.
+    pub fn control(&self, text: &str) -> Option<(Kind, Vec<u8>)> {
+        let value = plugin_api::value::to_vec(&text).expect("a text is plain data");
+        match self.handle.encode(&value) {
+            Ok(encoded) => encoded,
+            Err(failure) => {
+                self.failed("encode", &failure);
+                None
+            }
+        }
+    }
+
+    /// It did not do its work: a panic puts its plugin into quarantine, anything else is the message's fault.
+    pub fn failed(&self, entry: &str, failure: &ParserFailure) {
+        match failure {
+            ParserFailure::Fault(fault) => self.generation.quarantine(&format!("a parser's {entry}"), fault),
+            ParserFailure::Refused(reason) => {
+                tracing::debug!(parser = self.handle.name(), "it refuses to {entry} a message: {reason}");
+            }
+        }
+    }
+}
 
 /// Gives numbers to names, and knows which parser has had one last. Clones share it.
 #[derive(Clone, Default)]

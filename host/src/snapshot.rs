@@ -7,10 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use plugin_api::abi::host::{
-    ConnectionHook, DisconnectionHook, Fault, MessageHook, Middleware, ParserFailure, ParserHandle, RequestHook, Service,
-    TransportHandle,
+    ConnectionHook, DisconnectionHook, Fault, MessageHook, Middleware, RequestHook, Service, TransportHandle,
 };
-use plugin_api::{Kind, Refusal, Request, SparkId};
+use plugin_api::{Refusal, Request, SparkId};
 
 use crate::config::Config;
 use crate::generation::Generation;
@@ -19,45 +18,7 @@ use crate::http::forwarded::TrustedProxies;
 use crate::http::library::{ClientConfig, Part, PartKind, PingTimeout};
 use crate::http::spec::{PRIMUS_VERSION, Quarantined, Spec};
 use crate::http::static_files::StaticFiles;
-use crate::parsers::{self, ParserNumbers};
-
-/// A parser with its host-wide number.
-pub struct ParserEntry {
-    /// The number; 1 is the first.
-    pub number: u32,
-    /// The parser.
-    pub handle: Arc<ParserHandle>,
-    /// Who brought it.
-    pub generation: Arc<Generation>,
-}
-
-impl ParserEntry {
-    /// Encodes a control message.
-    ///
-    /// # Errors
-    ///
-    /// The parser can't, or panicked.
-    pub fn control(&self, text: &str) -> Option<(Kind, Vec<u8>)> {
-        let value = plugin_api::value::to_vec(&text).expect("a text is plain data");
-        match self.handle.encode(&value) {
-            Ok(encoded) => encoded,
-            Err(failure) => {
-                self.failed("encode", &failure);
-                None
-            }
-        }
-    }
-
-    /// It did not do its work: a panic puts its plugin into quarantine, anything else is the message's fault.
-    pub fn failed(&self, entry: &str, failure: &ParserFailure) {
-        match failure {
-            ParserFailure::Fault(fault) => self.generation.quarantine(&format!("a parser's {entry}"), fault),
-            ParserFailure::Refused(reason) => {
-                tracing::debug!(parser = self.handle.name(), "it refuses to {entry} a message: {reason}");
-            }
-        }
-    }
-}
+use crate::parsers::{self, ParserEntry, ParserNumbers};
 
 /// Something of a generation: the index finds it in the generation's registrations.
 pub struct Ref<T> {

@@ -15,7 +15,8 @@ use plugin_api::{DisconnectReason, EndOptions, Flow, FrameClass, Kind, Payload, 
 use super::Shard;
 use super::close::MAX_BUFFERED;
 use crate::config::Overflow;
-use crate::snapshot::{ParserEntry, Snapshot};
+use crate::parsers::ParserEntry;
+use crate::snapshot::Snapshot;
 use crate::spark::{Phase, Spark};
 
 /// A message as a parser writes it.

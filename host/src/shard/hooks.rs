@@ -7,8 +7,9 @@ use plugin_api::abi::status;
 use plugin_api::{EndOptions, Flow, Kind, Payload, SparkId};
 
 use super::Shard;
+use crate::parsers::ParserEntry;
 use crate::primus::{self, Control};
-use crate::snapshot::{ParserEntry, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::spark::{Deferred, Phase};
 
 impl Shard {

@@ -16,7 +16,8 @@ use plugin_api::{FrameClass, Kind};
 
 use self::id::Info;
 use self::out::OutBuffer;
-use crate::snapshot::{ParserEntry, Snapshot};
+use crate::parsers::ParserEntry;
+use crate::snapshot::Snapshot;
 
 /// One client. What is rare is boxed: an idle spark costs this record, its session and its handshake.
 pub struct Spark {

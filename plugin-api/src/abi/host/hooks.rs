@@ -8,7 +8,6 @@ use super::super::module::{ConnectionFn, DisconnectionFn, MessageFn, MiddlewareF
 use super::super::status;
 use super::super::types::RawRequest;
 use super::call::{Fault, Owner};
-use super::registrations::Collecting;
 use crate::plugin::Refusal;
 use crate::request::Response;
 use crate::spark::SparkId;
@@ -27,8 +26,8 @@ unsafe impl Send for Closure {}
 unsafe impl Sync for Closure {}
 
 impl Closure {
-    pub(super) fn new(state: &Collecting, raw: RawClosure) -> Self {
-        Self { owner: Arc::clone(&state.owner), raw }
+    pub(super) fn new(owner: &Arc<Owner>, raw: RawClosure) -> Self {
+        Self { owner: Arc::clone(owner), raw }
     }
 }
 

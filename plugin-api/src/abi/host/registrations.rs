@@ -46,8 +46,8 @@ pub struct Registrations {
 }
 
 /// The state behind a [`RawRegistrar`].
-pub(super) struct Collecting {
-    pub(super) owner: Arc<Owner>,
+struct Collecting {
+    owner: Arc<Owner>,
     registrations: Registrations,
 }
 
@@ -98,42 +98,42 @@ collect! {
         priority: i32,
         closure: RawClosure,
         call: MessageFn,
-    ) |state| state.registrations.incoming.push((priority, MessageHook { closure: Closure::new(state, closure), call }));
+    ) |state| state.registrations.incoming.push((priority, MessageHook { closure: Closure::new(&state.owner, closure), call }));
     outgoing(
         priority: i32,
         closure: RawClosure,
         call: MessageFn,
-    ) |state| state.registrations.outgoing.push((priority, MessageHook { closure: Closure::new(state, closure), call }));
+    ) |state| state.registrations.outgoing.push((priority, MessageHook { closure: Closure::new(&state.owner, closure), call }));
     connection(
         priority: i32,
         closure: RawClosure,
         call: ConnectionFn,
-    ) |state| state.registrations.connection.push((priority, ConnectionHook { closure: Closure::new(state, closure), call }));
+    ) |state| state.registrations.connection.push((priority, ConnectionHook { closure: Closure::new(&state.owner, closure), call }));
     disconnection(
         priority: i32,
         closure: RawClosure,
         call: DisconnectionFn,
     ) |state| {
-        let hook = DisconnectionHook { closure: Closure::new(state, closure), call };
+        let hook = DisconnectionHook { closure: Closure::new(&state.owner, closure), call };
         state.registrations.disconnection.push((priority, hook));
     };
     authorizer(
         priority: i32,
         closure: RawClosure,
         call: RequestFn,
-    ) |state| state.registrations.authorizers.push((priority, RequestHook { closure: Closure::new(state, closure), call }));
+    ) |state| state.registrations.authorizers.push((priority, RequestHook { closure: Closure::new(&state.owner, closure), call }));
     middleware(
         priority: i32,
         closure: RawClosure,
         call: MiddlewareFn,
-    ) |state| state.registrations.middleware.push((priority, Middleware { closure: Closure::new(state, closure), call }));
+    ) |state| state.registrations.middleware.push((priority, Middleware { closure: Closure::new(&state.owner, closure), call }));
     route(
         method: RStr<'_>,
         path: RStr<'_>,
         closure: RawClosure,
         call: RequestFn,
     ) |state| {
-        let hook = RequestHook { closure: Closure::new(state, closure), call };
+        let hook = RequestHook { closure: Closure::new(&state.owner, closure), call };
         state.registrations.routes.push((method.as_str().to_owned(), path.as_str().to_owned(), hook));
     };
     service(
@@ -141,7 +141,7 @@ collect! {
         closure: RawClosure,
         call: ServiceFn,
     ) |state| {
-        let service = Service { closure: Closure::new(state, closure), call };
+        let service = Service { closure: Closure::new(&state.owner, closure), call };
         state.registrations.services.push((name.as_str().to_owned(), service));
     };
     client_part(kind: RStr<'_>, name: RStr<'_>, text: RStr<'_>) |state| {
