@@ -33,6 +33,11 @@ const UNCHANGED: [(&str, &str); 1] = [
     ("generational-arena", "MPL-2.0"),
 ];
 
+/// npm packages of old clients that we test with, which say what they are under in a text only, or nowhere. They are installed
+/// for the tests by their names; nothing of them is shipped.
+const TESTED_WITH: [&str; 6] =
+    ["base64-arraybuffer", "binarypack", "buffercursor", "component-inherit", "indexof", "xmlhttprequest-ssl"];
+
 /// Checks crates and npm packages; an error names all that don't pass.
 pub fn run() -> anyhow::Result<()> {
     let workspace = Workspace::read()?;
@@ -71,7 +76,8 @@ impl Dependency {
             return says(format!("comes from {source}, which isn't a registry"));
         }
         let Some(license) = license else {
-            return says("names no licence".to_owned());
+            let is_tested_with = source.is_none() && TESTED_WITH.contains(&name.as_str());
+            return if is_tested_with { None } else { says("names no licence".to_owned()) };
         };
         let is_allowed = |wanted: &spdx::LicenseReq| {
             wanted.license.id().is_some_and(|id| ALLOWED.contains(&id.name) || UNCHANGED.contains(&(name.as_str(), id.name)))
