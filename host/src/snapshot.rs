@@ -287,6 +287,13 @@ impl Snapshot {
         (config, parts)
     }
 
+    /// The transport that `/primus/spec` names: the one that the served client speaks, where there is one.
+    fn transformer(&self) -> Option<&TransportEntry> {
+        let has_client =
+            |entry: &&TransportEntry| entry.generation.registrations.client_parts.iter().any(|(kind, ..)| kind == "transport");
+        self.transports.iter().find(has_client).or(self.transports.first())
+    }
+
     /// What `/primus/spec` says.
     pub fn spec(&self) -> Spec {
         Spec {
@@ -294,7 +301,7 @@ impl Snapshot {
             pathname: self.config.server.path.to_string(),
             version: PRIMUS_VERSION,
             parser: self.parser.as_ref().map(|parser| parser.handle.name().to_owned()).unwrap_or_default(),
-            transformer: self.transports.first().map(|entry| entry.handle.name().to_owned()).unwrap_or_default(),
+            transformer: self.transformer().map(|entry| entry.handle.name().to_owned()).unwrap_or_default(),
             quarantined: self
                 .generations
                 .iter()
