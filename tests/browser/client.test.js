@@ -68,7 +68,8 @@ describe('the served client in Chromium', () => {
     await server.end('SIGKILL');
     await happened(tab, 'close');
     await write(tab, 'one', { two: 2 }, 'three');
-    assert.equal(await tab.evaluate(() => window.primus.readyState), 2);
+    // Closed, or opening once more where the first delay was short; but not open.
+    assert.notEqual(await tab.evaluate(() => window.primus.readyState), 3);
     await happened(tab, 'reconnect scheduled');
     await server.start();
     await happened(tab, 'reconnected');
