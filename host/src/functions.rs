@@ -79,11 +79,11 @@ impl HostFunctions for Functions {
 
     fn send_many(&self, sparks: &[u64], payload: &Payload<'_>) -> u64 {
         let house = &self.house;
-        let here = shard::current(|shard| shard.deliver_many(sparks, payload).then(|| shard.index())).flatten();
+        let here = shard::current(|shard| shard.deliver_many(sparks, payload).map(|gone| (shard.index(), gone))).flatten();
         if here.is_none() || house.inboxes.len() > 1 {
-            house.post_many(sparks, payload, here);
+            house.post_many(sparks, payload, here.map(|(index, _)| index));
         }
-        sparks.len() as u64
+        (sparks.len() - here.map_or(0, |(_, gone)| gone)) as u64
     }
 
     fn broadcast(&self, except: &[u64], payload: &Payload<'_>) -> u64 {

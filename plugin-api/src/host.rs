@@ -55,12 +55,13 @@ impl Host {
         }
     }
 
-    /// Sends to many sparks, encoded once for each parser and frame class. Gone ones are skipped. Answers how many were there.
+    /// Sends to many sparks, encoded once for each parser and frame class. Gone ones are skipped. Answers how many it went to; of
+    /// the sparks of other threads nobody knows yet which are gone.
     pub fn send_many(&self, ids: &[SparkId], payload: &Payload<'_>) -> u64 {
         self.raw.send_many(ids, payload)
     }
 
-    /// Sends to all sparks but these. Answers how many were there.
+    /// Sends to all sparks but these. Answers how many it went to, as [`Host::send_many`] does.
     pub fn broadcast(&self, payload: &Payload<'_>, except: &[SparkId]) -> u64 {
         self.raw.broadcast(except, payload)
     }

@@ -113,25 +113,23 @@ impl Shard {
         Some(self.through_outgoing(id, payload, &snapshot))
     }
 
-    /// Sends to those of many sparks that are this shard's. `false` where all has to go through the inbox.
-    pub fn deliver_many(&self, sparks: &[u64], payload: &Payload<'_>) -> bool {
+    /// Sends to those of many sparks that are this shard's; how many of them are gone. `None` where all has to go through the
+    /// inbox.
+    pub fn deliver_many(&self, sparks: &[u64], payload: &Payload<'_>) -> Option<usize> {
         if self.slab.try_borrow_mut().is_err() {
-            return false;
+            return None;
         }
         let own = sparks.iter().filter_map(|raw| SparkId::from_raw(*raw)).filter(|id| id.shard() == self.index);
-        self.write_many(own, payload);
-        true
+        Some(self.write_many(own, payload))
     }
 
-    /// Sends to many sparks of this shard.
-    pub(super) fn write_many(&self, ids: impl Iterator<Item = SparkId>, payload: &Payload<'_>) {
+    /// Sends to many sparks of this shard; how many of them are gone.
+    pub(super) fn write_many(&self, ids: impl Iterator<Item = SparkId>, payload: &Payload<'_>) -> usize {
         let snapshot = self.snapshot();
         if !snapshot.outgoing.is_empty() {
-            for id in ids {
-                self.through_outgoing(id, payload, &snapshot);
-            }
-            return;
+            return ids.filter(|id| self.through_outgoing(*id, payload, &snapshot) == status::MISSING).count();
         }
+        let mut gone = 0;
         let mut forms = Forms::new(payload);
         let limit = snapshot.config.server.max_buffered.as_usize();
         let mut alone = Vec::new();
@@ -141,10 +139,11 @@ impl Shard {
             let mut dirty = self.dirty.borrow_mut();
             let idle = dirty.is_empty() && !self.in_turn.get();
             for id in ids {
-                let Some(spark) = slab.get_mut(id) else { continue };
-                if spark.phase == Phase::Closing || spark.bare {
+                let open = slab.get_mut(id).filter(|spark| spark.phase != Phase::Closing && !spark.bare);
+                let Some(spark) = open else {
+                    gone += 1;
                     continue;
-                }
+                };
                 let Some(class) = spark.class else {
                     alone.push(id);
                     continue;
@@ -173,6 +172,7 @@ impl Shard {
         for id in full {
             self.overflowed(id);
         }
+        gone
     }
 
     /// Leads a message to a spark through the outgoing hooks, then writes what is left of it.

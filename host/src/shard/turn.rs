@@ -151,7 +151,9 @@ impl Shard {
             Command::Send { id, payload } => {
                 self.deliver(id, &payload);
             }
-            Command::SendMany { ids, payload } => self.write_many(ids.into_iter(), &payload),
+            Command::SendMany { ids, payload } => {
+                self.write_many(ids.into_iter(), &payload);
+            }
             Command::End { id, options } => self.end(id, options),
             Command::Resume { id, token, flow } => self.resume(id, token, flow),
             Command::Exchange { exchange, request, reply } => self.exchange(exchange, &request, reply),

@@ -263,7 +263,7 @@ pub struct HostTable {
     pub log_level: extern "C" fn(Opaque) -> u8,
     /// To one spark. OK, MISSING, FAILED (over its limit).
     pub send: extern "C" fn(Opaque, spark: u64, payload: &RawPayload<'_>) -> u32,
-    /// To many sparks; the answer is how many of them are known to exist now.
+    /// To many sparks; the answer is how many of them are not known to be gone.
     pub send_many: extern "C" fn(Opaque, sparks: RSlice<'_, u64>, payload: &RawPayload<'_>) -> u64,
     /// To all sparks but some.
     pub broadcast: extern "C" fn(Opaque, except: RSlice<'_, u64>, payload: &RawPayload<'_>) -> u64,
