@@ -79,11 +79,13 @@ impl HostFunctions for Functions {
 
     fn send_many(&self, sparks: &[u64], payload: &Payload<'_>) -> u64 {
         let house = &self.house;
-        let here = shard::current(|shard| shard.deliver_many(sparks, payload).map(|gone| (shard.index(), gone))).flatten();
+        let here = shard::current(|shard| shard.can_deliver().then(|| shard.index())).flatten();
         if here.is_none() || house.inboxes.len() > 1 {
-            house.post_many(sparks, payload, here.map(|(index, _)| index));
+            // First, so that the other shards work while this one does.
+            house.post_many(sparks, payload, here);
         }
-        (sparks.len() - here.map_or(0, |(_, gone)| gone)) as u64
+        let gone = here.and_then(|_| shard::current(|shard| shard.deliver_many(sparks, payload)));
+        (sparks.len() - gone.unwrap_or(0)) as u64
     }
 
     fn broadcast(&self, except: &[u64], payload: &Payload<'_>) -> u64 {

@@ -113,14 +113,15 @@ impl Shard {
         Some(self.through_outgoing(id, payload, &snapshot))
     }
 
-    /// Sends to those of many sparks that are this shard's; how many of them are gone. `None` where all has to go through the
-    /// inbox.
-    pub fn deliver_many(&self, sparks: &[u64], payload: &Payload<'_>) -> Option<usize> {
-        if self.slab.try_borrow_mut().is_err() {
-            return None;
-        }
+    /// Whether sparks of this shard can be sent to at once; elsewhere, in a session's call, all goes through the inbox.
+    pub fn can_deliver(&self) -> bool {
+        self.slab.try_borrow_mut().is_ok()
+    }
+
+    /// Sends to those of many sparks that are this shard's; how many of them are gone.
+    pub fn deliver_many(&self, sparks: &[u64], payload: &Payload<'_>) -> usize {
         let own = sparks.iter().filter_map(|raw| SparkId::from_raw(*raw)).filter(|id| id.shard() == self.index);
-        Some(self.write_many(own, payload))
+        self.write_many(own, payload)
     }
 
     /// Sends to many sparks of this shard; how many of them are gone.
