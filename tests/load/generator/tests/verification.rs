@@ -14,7 +14,7 @@ use load::{echo, fan_out, light};
 
 const LENGTH: usize = 32;
 
-const WINDOW: Window = Window { warm_up: Duration::ZERO, length: Duration::from_millis(200) };
+const WINDOW: Window = Window { warm_up: Duration::ZERO, length: Duration::from_millis(500) };
 
 /// What a server does with a message. It is told the message, how many came before it on its connection, and who might get it.
 type Deliver = dyn Fn(&[u8], usize, &mut [TcpStream]) + Send + Sync;
@@ -27,20 +27,22 @@ fn server(deliver: impl Fn(&[u8], usize, &mut [TcpStream]) + Send + Sync + 'stat
     let deliver: Arc<Deliver> = Arc::new(deliver);
     thread::spawn(move || {
         for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut role = [0];
+            stream.read_exact(&mut role).unwrap();
+            // Here and not in the connection's thread: receivers are known in the order in which they came.
+            if &role == b"r" {
+                receivers.lock().unwrap().push(stream);
+                continue;
+            }
             let (receivers, deliver) = (Arc::clone(&receivers), Arc::clone(&deliver));
-            thread::spawn(move || serve(stream.unwrap(), &receivers, &*deliver));
+            thread::spawn(move || serve(stream, role, &receivers, &*deliver));
         }
     });
     Target { address, path: "/".to_owned(), dialect: Dialect::Raw, length: LENGTH }
 }
 
-fn serve(mut stream: TcpStream, receivers: &Mutex<Vec<TcpStream>>, deliver: &Deliver) {
-    let mut role = [0];
-    stream.read_exact(&mut role).unwrap();
-    if &role == b"r" {
-        receivers.lock().unwrap().push(stream);
-        return;
-    }
+fn serve(mut stream: TcpStream, role: [u8; 1], receivers: &Mutex<Vec<TcpStream>>, deliver: &Deliver) {
     let mut message = [0; LENGTH];
     for count in 0.. {
         // The client may end at any time.
