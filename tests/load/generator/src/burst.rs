@@ -4,7 +4,7 @@
 
 use crate::dialect::Dialect;
 use crate::frame::{self, Opcode};
-use crate::message::{DIGITS, Message, Number};
+use crate::message::{Message, Number};
 
 /// A row of equal frames, each with a mask of its own.
 #[derive(Debug)]
@@ -20,11 +20,9 @@ pub struct Burst {
 impl Burst {
     /// A row of `frames` messages of `length` bytes in this dialect.
     pub fn new(dialect: Dialect, length: usize, frames: usize) -> Self {
-        let (before, after) = dialect.wrapping();
         let number = Number { stream: 0, sequence: 0 };
-        let mut message = Message::new(length);
-        let payload = [before.as_bytes(), message.numbered(number), after.as_bytes()].concat();
-        let digits = before.len() + DIGITS;
+        let payload = dialect.wrap(Message::new(length).numbered(number));
+        let digits = dialect.digits();
         let mut bytes = Vec::new();
         let mut masks = Vec::new();
         let mut start = 0;

@@ -1,25 +1,25 @@
 //! One client connection: opened blocking, then driven without blocking.
 //!
-//! Knows the HTTP upgrade (RFC 6455, section 4.1) and the openings of the dialects. Input is read into one buffer that
-//! all connections share; a connection keeps only an incomplete tail. Knows nothing of what messages say.
+//! Knows the HTTP upgrade (RFC 6455, section 4.1) and the openings of the dialects. Knows nothing of what messages say.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use mio::event::Source;
-use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
-use crate::dialect::{Dialect, Incoming, Role, text_frame};
+use crate::dialect::{Dialect, Incoming, Role, Said, text_frame};
+use crate::quoted;
+use crate::socket::{Scratch, Socket};
 
 /// The key and its answer of RFC 6455, section 1.3: no connection needs another, and no SHA-1 is needed here.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 /// A server that doesn't answer an opening within this time has failed.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where the server is and how it is spoken to.
 #[derive(Clone, Debug)]
@@ -32,31 +32,18 @@ pub struct Target {
     pub length: usize,
 }
 
-/// The buffer that all connections read into, one after the other.
-#[derive(Debug)]
-pub struct Scratch(Vec<u8>);
-
-impl Default for Scratch {
-    fn default() -> Self {
-        Self(vec![0; 512 * 1024])
-    }
-}
-
 /// A connection whose protocol has been opened.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    socket: Socket,
     dialect: Dialect,
     length: usize,
-    tail: Vec<u8>,
-    unsent: Vec<u8>,
 }
 
 impl Connection {
     /// Connects, upgrades, goes through the dialect's opening, and sets the socket to non-blocking.
     pub fn open(target: &Target, role: Role) -> Result<Self> {
-        let stream =
-            std::net::TcpStream::connect(target.address).with_context(|| format!("can't connect to {}", target.address))?;
+        let stream = TcpStream::connect(target.address).with_context(|| format!("can't connect to {}", target.address))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let mut opening = Opening { stream, input: Vec::new() };
@@ -69,36 +56,28 @@ impl Connection {
                 opening.stream.write_all(&text_frame(b"40"))?;
                 opening.expect(target.dialect, b"40{")?;
             }
+            Dialect::EngineIo => {
+                opening.upgrade(target, role)?;
+                opening.expect(target.dialect, b"0{")?;
+            }
+            Dialect::SockJs => {
+                opening.upgrade(target, role)?;
+                opening.expect(target.dialect, b"o")?;
+            }
+            Dialect::EngineIoPolling | Dialect::SockJsStreaming => bail!("HTTP exchanges are not one connection"),
         }
-        opening.stream.set_read_timeout(None)?;
-        opening.stream.set_nonblocking(true)?;
-        Ok(Self {
-            stream: TcpStream::from_std(opening.stream),
-            dialect: target.dialect,
-            length: target.length,
-            tail: opening.input,
-            unsent: Vec::new(),
-        })
+        let socket = Socket::new(opening.stream, opening.input)?;
+        Ok(Self { socket, dialect: target.dialect, length: target.length })
     }
 
     /// Writes as much as the socket takes; the rest is kept and leaves by [`Self::flush`].
     pub fn send(&mut self, bytes: &[u8]) -> Result<()> {
-        if !self.unsent.is_empty() {
-            self.unsent.extend_from_slice(bytes);
-            return Ok(());
-        }
-        let written = write(&mut self.stream, bytes)?;
-        self.unsent.extend_from_slice(&bytes[written..]);
-        Ok(())
+        self.socket.send(bytes)
     }
 
     /// Writes what an earlier [`Self::send`] had to keep.
     pub fn flush(&mut self) -> Result<()> {
-        if !self.unsent.is_empty() {
-            let written = write(&mut self.stream, &self.unsent)?;
-            self.unsent.drain(..written);
-        }
-        Ok(())
+        self.socket.flush()
     }
 
     /// Reads what is there and hands every message to `message`; heartbeats are answered. Says how many messages came.
@@ -106,73 +85,57 @@ impl Connection {
     /// # Errors
     /// The server closed or sent what the dialect doesn't know, or `message` refused a message.
     pub fn receive(&mut self, scratch: &mut Scratch, mut message: impl FnMut(&[u8]) -> Result<()>) -> Result<usize> {
-        let buffer = &mut scratch.0[..];
         let mut messages = 0;
-        loop {
-            let held = self.tail.len();
-            buffer[..held].copy_from_slice(&self.tail);
-            let space = buffer.len() - held;
-            let read = match self.stream.read(&mut buffer[held..]) {
-                Ok(0) => bail!("the server closed the connection"),
-                Ok(read) => read,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(messages),
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error).context("can't read"),
-            };
-            let input = &buffer[..held + read];
-            let mut at = 0;
-            while let Some((incoming, taken)) = self.dialect.read(&input[at..], self.length)? {
+        while let Some(read) = self.socket.read(scratch)? {
+            let mut rest = scratch.input(read);
+            while let Some((incoming, taken)) = self.dialect.read(rest, self.length)? {
                 match incoming {
                     Incoming::Message(payload) => {
                         message(payload)?;
                         messages += 1;
                     }
-                    Incoming::Heartbeat(answer) => self.send(&answer)?,
+                    Incoming::Strings(array) => quoted::read(array, |text| {
+                        match Said::of(text) {
+                            Said::Message(payload) => {
+                                message(payload)?;
+                                messages += 1;
+                            }
+                            Said::Ping(answer) => self.socket.send(&text_frame(&self.dialect.wrap(&answer)))?,
+                            Said::Control => {}
+                        }
+                        anyhow::Ok(())
+                    })?,
+                    Incoming::Heartbeat(answer) => self.socket.send(&answer)?,
                     Incoming::Opening(_) => {}
                 }
-                at += taken;
+                rest = &rest[taken..];
             }
-            self.tail.clear();
-            self.tail.extend_from_slice(&input[at..]);
-            // A short read of a stream has emptied it: epoll(7) allows to save the read that would say so.
-            if read < space {
-                return Ok(messages);
+            self.socket.keep(rest);
+            if read.is_last {
+                break;
             }
         }
+        Ok(messages)
     }
 }
 
 impl Source for Connection {
     fn register(&mut self, to: &Registry, token: Token, interest: Interest) -> std::io::Result<()> {
-        self.stream.register(to, token, interest)
+        self.socket.register(to, token, interest)
     }
 
     fn reregister(&mut self, to: &Registry, token: Token, interest: Interest) -> std::io::Result<()> {
-        self.stream.reregister(to, token, interest)
+        self.socket.reregister(to, token, interest)
     }
 
     fn deregister(&mut self, from: &Registry) -> std::io::Result<()> {
-        self.stream.deregister(from)
+        self.socket.deregister(from)
     }
-}
-
-/// Writes until done or until the socket is full, and says how much it took.
-fn write(stream: &mut TcpStream, bytes: &[u8]) -> Result<usize> {
-    let mut written = 0;
-    while written < bytes.len() {
-        match stream.write(&bytes[written..]) {
-            Ok(more) => written += more,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error).context("can't write"),
-        }
-    }
-    Ok(written)
 }
 
 /// A connection that still blocks, because its protocol isn't open yet.
 struct Opening {
-    stream: std::net::TcpStream,
+    stream: TcpStream,
     input: Vec<u8>,
 }
 

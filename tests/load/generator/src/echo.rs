@@ -9,11 +9,13 @@ use load_report::Traffic;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::burst::Burst;
-use crate::connection::{Connection, Scratch, Target};
+use crate::carrier::Carrier;
+use crate::connection::Target;
 use crate::dialect::Role;
 use crate::message::{Message, Number};
 use crate::meter::{Meter, Window};
 use crate::process::CpuClock;
+use crate::socket::Scratch;
 
 /// What is to be echoed.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +27,7 @@ pub struct Config {
 }
 
 struct Client {
-    connection: Connection,
+    connection: Carrier,
     sent: u32,
     returned: u32,
     /// When each message under way was sent, by its sequence modulo the pipeline.
@@ -72,7 +74,7 @@ pub fn run(target: &Target, server: CpuClock, config: Config) -> Result<Traffic>
 fn open(target: &Target, config: Config, poll: &Poll) -> Result<Vec<Client>> {
     (0..config.connections)
         .map(|stream| {
-            let mut connection = Connection::open(target, Role::Echo)?;
+            let mut connection = Carrier::open(target, Role::Echo)?;
             poll.registry().register(&mut connection, Token(stream as usize), Interest::READABLE | Interest::WRITABLE)?;
             Ok(Client { connection, sent: 0, returned: 0, sent_at: vec![0; config.pipeline as usize] })
         })

@@ -10,11 +10,13 @@ use load_report::Traffic;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::burst::Burst;
-use crate::connection::{Connection, Scratch, Target};
+use crate::carrier::Carrier;
+use crate::connection::Target;
 use crate::dialect::Role;
 use crate::message::{Message, Number};
 use crate::meter::{Meter, Window};
 use crate::process::CpuClock;
+use crate::socket::Scratch;
 
 /// The stream of publishes that count.
 pub const PUBLISHES: u32 = 0;
@@ -36,7 +38,7 @@ pub struct Config {
 /// A receiver and the publish that it is due.
 #[derive(Debug)]
 pub struct Receiver {
-    connection: Connection,
+    connection: Carrier,
     due: u32,
     has_joined: bool,
 }
@@ -47,7 +49,7 @@ pub struct Room {
     poll: Poll,
     events: Events,
     receivers: Vec<Receiver>,
-    publisher: Connection,
+    publisher: Carrier,
     burst: Burst,
     message: Message,
     scratch: Scratch,
@@ -106,13 +108,13 @@ impl Room {
         let poll = Poll::new()?;
         let receivers = (0..config.receivers)
             .map(|index| {
-                let mut connection = Connection::open(target, Role::Receiver).with_context(|| format!("receiver {index}"))?;
+                let mut connection = Carrier::open(target, Role::Receiver).with_context(|| format!("receiver {index}"))?;
                 let interest = Interest::READABLE | Interest::WRITABLE;
                 poll.registry().register(&mut connection, Token(index), interest)?;
                 Ok(Receiver { connection, due: 0, has_joined: false })
             })
             .collect::<Result<_>>()?;
-        let mut publisher = Connection::open(target, Role::Publisher).context("publisher")?;
+        let mut publisher = Carrier::open(target, Role::Publisher).context("publisher")?;
         let token = Token(config.receivers);
         poll.registry().register(&mut publisher, token, Interest::READABLE)?;
         let mut room = Self {

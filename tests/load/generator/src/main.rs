@@ -26,7 +26,7 @@ struct Arguments {
     /// How it is spoken to
     #[arg(long, value_enum)]
     dialect: Dialect,
-    /// The path of the upgrade's request
+    /// The path of the request that opens a connection or session
     #[arg(long, default_value = "/")]
     path: String,
     /// Run on this core alone
@@ -103,7 +103,7 @@ fn run(arguments: &Arguments) -> Result<Report> {
     Ok(match arguments.workload {
         Workload::Echo { connections, pipeline } => {
             ensure!(connections > 0 && pipeline > 0, "nothing to echo");
-            allow_files(u64::from(connections) + 20)?;
+            allow_files(2 * u64::from(connections) + 20)?;
             let config = echo::Config { connections, pipeline, window };
             Report::Traffic(echo::run(&target, clock, config)?)
         }
