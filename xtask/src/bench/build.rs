@@ -12,12 +12,12 @@ use super::results::Results;
 use super::servers::{Launch, Server, Source};
 use crate::workspace::{self, HOST, Workspace};
 
-const PLUGINS: [(&str, &str); 4] = [
-    ("switchboard-json", "libjson.so"),
-    ("switchboard-websocket", "libwebsocket.so"),
-    ("switchboard-rooms", "librooms.so"),
-    ("switchboard-load-app", "libload_app.so"),
-];
+/// The plugins of every measured server of ours, beside its transport: their packages and their tables.
+const PLUGINS: [(&str, &str); 3] =
+    [("switchboard-json", "json"), ("switchboard-rooms", "rooms"), ("switchboard-load-app", "load-app")];
+
+/// The transport's table, where it has a key of the benchmark's: the raw endpoint is measured, too.
+const WEBSOCKET: (&str, &str) = ("websocket", "echo_path = \"/echo\"\n");
 
 /// The load generator's binary.
 pub fn generator(workspace: &Workspace) -> Result<PathBuf> {
@@ -65,23 +65,32 @@ fn launch(workspace: &Workspace, folder: &Path, server: &Server) -> Result<Launc
             Ok(Launch { program: PathBuf::from("node"), arguments, configuration: None })
         }
         Source::Loaded => loaded(workspace, folder, 1),
+        Source::Transport(name) => with_transport(workspace, folder, (name, ""), 1),
         Source::Linked => linked(workspace, folder),
     }
 }
 
 /// This server, with the plugins in libraries.
 pub fn loaded(workspace: &Workspace, folder: &Path, shards: usize) -> Result<Launch> {
+    with_transport(workspace, folder, WEBSOCKET, shards)
+}
+
+/// The same with a transport, and what stands in its table.
+fn with_transport(workspace: &Workspace, folder: &Path, transport: (&str, &str), shards: usize) -> Result<Launch> {
+    let package = format!("switchboard-{}", transport.0);
+    let wanted: Vec<(&str, &str)> = PLUGINS.into_iter().chain([(&*package, transport.0)]).collect();
     let mut arguments = vec![format!("--package={HOST}")];
-    arguments.extend(PLUGINS.iter().map(|(package, _)| format!("--package={package}")));
+    arguments.extend(wanted.iter().map(|(package, _)| format!("--package={package}")));
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     cargo(workspace, &arguments)?;
-    let plugins = folder.join("plugins");
+    let plugins = folder.join(format!("plugins-{}", transport.0));
     let no_folder = || format!("can't fill {}", plugins.display());
     fs::create_dir_all(&plugins).with_context(no_folder)?;
-    for (_, library) in PLUGINS {
-        fs::copy(workspace.built(library), plugins.join(library)).with_context(no_folder)?;
+    for (_, plugin) in wanted {
+        let library = format!("lib{}.so", plugin.replace('-', "_"));
+        fs::copy(workspace.built(&library), plugins.join(library)).with_context(no_folder)?;
     }
-    Ok(serve(workspace.built("switchboard"), &plugins, shards))
+    Ok(serve(workspace.built("switchboard"), &plugins, transport, shards))
 }
 
 /// This server, with the same plugins linked in.
@@ -93,14 +102,14 @@ fn linked(workspace: &Workspace, folder: &Path) -> Result<Launch> {
     cargo_with(workspace, &["--package=switchboard-load-control"], &[flags, ("CARGO_TARGET_DIR", target.clone().into())])?;
     let none = folder.join("no-plugins");
     fs::create_dir_all(&none).with_context(|| format!("can't make {}", none.display()))?;
-    Ok(serve(target.join("release/control"), &none, 1))
+    Ok(serve(target.join("release/control"), &none, WEBSOCKET, 1))
 }
 
-fn serve(program: PathBuf, plugins: &Path, shards: usize) -> Launch {
+fn serve(program: PathBuf, plugins: &Path, (transport, keys): (&str, &str), shards: usize) -> Launch {
     // A path as a TOML string: the escapes of Rust's debug format are understood there, too.
     let configuration = format!(
         "[server]\nlisten = \"127.0.0.1:{{port}}\"\nshards = {shards}\nplugins = {:?}\n\n\
-         [server.log]\nlevel = \"warn\"\n\n[websocket]\necho_path = \"/echo\"\n\n[json]\n\n[rooms]\n\n[load-app]\n",
+         [server.log]\nlevel = \"warn\"\n\n[{transport}]\n{keys}\n[json]\n\n[rooms]\n\n[load-app]\n",
         plugins.display().to_string()
     );
     let arguments = vec!["serve".to_owned(), "--config".to_owned()];

@@ -85,7 +85,7 @@ fn figure(cost: f64, column: &Column, limit: Option<f64>) -> String {
 fn class(server: &Server) -> &'static str {
     match server.source {
         Source::Limit => "limit",
-        Source::Loaded | Source::Linked => "ours",
+        Source::Loaded | Source::Linked | Source::Transport(_) => "ours",
         Source::Crate => "crate",
         Source::Npm => "npm",
     }

@@ -36,7 +36,7 @@ impl Machine {
             let version = match server.source {
                 Source::Crate => locked_crate(&lock, server.name),
                 Source::Npm => locked_package(&npm, server.name),
-                Source::Limit | Source::Loaded | Source::Linked => return None,
+                Source::Limit | Source::Loaded | Source::Linked | Source::Transport(_) => return None,
             };
             Some((server.name, version.unwrap_or_else(unknown)))
         });

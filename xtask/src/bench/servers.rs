@@ -15,7 +15,7 @@ pub struct Server {
     pub title: &'static str,
     /// How the load generator speaks to it.
     pub dialect: &'static str,
-    /// The path of its upgrade.
+    /// The path of its upgrade, or of its sessions.
     pub path: &'static str,
     /// Where it comes from.
     pub source: Source,
@@ -30,6 +30,8 @@ pub enum Source {
     Loaded,
     /// The host with the same plugins linked in.
     Linked,
+    /// The host with another transport than WebSocket's, named as its plugin.
+    Transport(&'static str),
     /// A binary of `tests/load/peers/rust`, named as the crate that it shows.
     Crate,
     /// A script of `tests/load/peers/node`, named as the npm package that it shows.
@@ -37,7 +39,7 @@ pub enum Source {
 }
 
 /// All servers, in the table's order.
-pub const SERVERS: [Server; 11] = [
+pub const SERVERS: [Server; 17] = [
     Server {
         name: "limit",
         title: "raw epoll, no framing, no parser: what the kernel alone costs",
@@ -109,6 +111,48 @@ pub const SERVERS: [Server; 11] = [
         path: "/socket.io/",
         source: Source::Npm,
     },
+    Server {
+        name: "engine-io-ws",
+        title: "this server with its Engine.IO transport, on WebSocket",
+        dialect: "engine-io",
+        path: "/primus/",
+        source: Source::Transport("engine-io"),
+    },
+    Server {
+        name: "sockjs-ws",
+        title: "this server with its SockJS transport, on WebSocket",
+        dialect: "sock-js",
+        path: "/primus",
+        source: Source::Transport("sockjs"),
+    },
+    Server {
+        name: "engine-io-polling",
+        title: "this server with its Engine.IO transport, by polling",
+        dialect: "engine-io-polling",
+        path: "/primus/",
+        source: Source::Transport("engine-io"),
+    },
+    Server {
+        name: "engine.io",
+        title: "npm, by polling",
+        dialect: "engine-io-polling",
+        path: "/engine.io/",
+        source: Source::Npm,
+    },
+    Server {
+        name: "sockjs-xhr",
+        title: "this server with its SockJS transport, by XHR streaming",
+        dialect: "sock-js-streaming",
+        path: "/primus",
+        source: Source::Transport("sockjs"),
+    },
+    Server {
+        name: "sockjs",
+        title: "npm, by XHR streaming",
+        dialect: "sock-js-streaming",
+        path: "/bench",
+        source: Source::Npm,
+    },
 ];
 
 /// The server that the targets are about.
@@ -117,6 +161,35 @@ pub const OURS: &str = "switchboard";
 pub const CONTROL: &str = "switchboard-linked";
 /// The physical limit.
 pub const LIMIT: &str = "limit";
+
+/// Two servers whose ratio is a target of its own.
+pub struct Rivals {
+    pub ours: &'static str,
+    pub theirs: &'static str,
+    /// The first one's CPU time a message, as a multiple of the second one's.
+    pub most: f64,
+    /// The same of an idle connection's memory, where that is a target.
+    pub most_memory: Option<f64>,
+}
+
+impl Rivals {
+    const fn inside(ours: &'static str) -> Self {
+        Self { ours, theirs: OURS, most: 1.1, most_memory: None }
+    }
+
+    const fn by_http(ours: &'static str, theirs: &'static str) -> Self {
+        Self { ours, theirs, most: 0.2, most_memory: Some(1.0) }
+    }
+}
+
+/// A session inside of Engine.IO or SockJS is hardly dearer than a plain one on a WebSocket; by HTTP, both cost at most a fifth of
+/// what the servers of these protocols cost that npm has.
+pub const RIVALS: [Rivals; 4] = [
+    Rivals::inside("engine-io-ws"),
+    Rivals::inside("sockjs-ws"),
+    Rivals::by_http("engine-io-polling", "engine.io"),
+    Rivals::by_http("sockjs-xhr", "sockjs"),
+];
 
 impl Server {
     /// Whether all others are compared with this one.
@@ -127,6 +200,11 @@ impl Server {
     /// Whether it is somebody else's.
     pub fn is_peer(&self) -> bool {
         matches!(self.source, Source::Crate | Source::Npm)
+    }
+
+    /// Whether its messages go to and fro on one connection, and not in HTTP exchanges.
+    pub fn is_stream(&self) -> bool {
+        !matches!(self.dialect, "engine-io-polling" | "sock-js-streaming")
     }
 
     /// Whether it has what a workload needs: the raw echo endpoint has no rooms.
