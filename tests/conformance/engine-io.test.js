@@ -8,7 +8,7 @@ import http from 'node:http';
 import { createRequire } from 'node:module';
 import { after, before, describe, test } from 'node:test';
 
-import { Connection } from './clients.js';
+import { Connection } from './connection.js';
 import { ours, start, startFor } from './server.js';
 import { DEADLINE, Inbox, next, until, within } from './waiting.js';
 
@@ -220,15 +220,18 @@ describe('on the wire', () => {
     observer.send({ command: 'watch' });
     await observer.ask('watching');
     const { open, query } = await session(server);
-    const poll = http.request({ host: '127.0.0.1', port: server.port, path: `/primus/?${query}`, agent: false }).on('error', () => {});
-    poll.end();
-    await next(poll, 'finish');
+    const poll = () => http.request({ host: '127.0.0.1', port: server.port, path: `/primus/?${query}`, agent: false }).on('error', () => {});
     // The answer to a packet shows that the session is there, and that its request waits no more.
+    const first = poll();
+    const answered = within(DEADLINE, 'the echo', (resolve) => first.once('response', (response) => response.resume().on('end', resolve)));
+    first.end();
     await request(server, query, { method: 'POST', body: '4"here"' });
-    await within(DEADLINE, 'the echo', (resolve) => poll.once('response', (response) => response.resume().on('end', resolve)));
-    const second = http.request({ host: '127.0.0.1', port: server.port, path: `/primus/?${query}`, agent: false }).on('error', () => {});
+    await answered;
+    const second = poll();
     second.end();
     await next(second, 'finish');
+    // Each thread takes its connections in their order: when it has answered these, it has the request.
+    for (let other = 0; other < 30; other += 1) await request(server, 'EIO=4');
     second.destroy();
     const gone = await until('the news', async () => JSON.stringify(await observer.inbox.take()).includes(open.sid));
     assert.ok(gone);
