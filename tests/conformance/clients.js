@@ -2,8 +2,9 @@
  * @file Every way in which a program becomes a Primus client, behind one interface.
  *
  * The npm package makes clients in two ways: a constructor for Node (`Primus.createSocket`) and the text of a library for
- * browsers. Both are tried for each transformer whose wire is WebSocket. The client that the server under test serves
- * itself is tried too: as a browser runs it, and as Node does.
+ * browsers. Both are tried for each transformer whose wire is WebSocket, and the first for the other transformers. The client
+ * that the server under test serves itself is tried too: as a browser runs it, and as Node does. All of them speak the parser
+ * that the server's settings name.
  */
 
 import { EventEmitter } from 'node:events';
@@ -12,7 +13,7 @@ import vm from 'node:vm';
 
 import WebSocket from 'ws';
 
-import { Inbox, next, within, DEADLINE } from './waiting.js';
+import { Connection } from './connection.js';
 
 const require = createRequire(import.meta.url);
 const Primus = require('primus');
@@ -23,20 +24,23 @@ const quickly = { reconnect: { min: 5, max: 100, factor: 1.2, retries: 500, 'rec
 /**
  * @typedef {object} Kind
  * @property {string} name
- * @property {'websockets' | 'faye' | 'uws'} transformer
+ * @property {string} transformer
  * @property {boolean} headers Whether it can send headers of its own, as Node can and browsers can't.
  * @property {(server: import('./server.js').Server) => Promise<any>} constructorFor
  */
 
-/** @type {Kind[]} */
+/** The npm client as a constructor for Node. @returns {Kind} */
+export const inNodeOver = (transformer) => ({
+  name: `npm client, ${transformer}, in Node`,
+  transformer,
+  headers: true,
+  constructorFor: async (server) => Primus.createSocket(detached(transformer, server.settings)),
+});
+
+/** Those whose wire is WebSocket. @type {Kind[]} */
 export const kinds = [
   ...['websockets', 'faye', 'uws'].flatMap((transformer) => [
-    {
-      name: `npm client, ${transformer}, in Node`,
-      transformer,
-      headers: true,
-      constructorFor: async (server) => Primus.createSocket(detached(transformer, server.settings)),
-    },
+    inNodeOver(transformer),
     {
       name: `npm client, ${transformer}, as a browser runs it`,
       transformer,
@@ -57,41 +61,6 @@ export const kinds = [
     constructorFor: async (server) => inNode(await servedText(server)),
   },
 ];
-
-/** One connection with what it received. */
-export class Connection {
-  inbox = new Inbox();
-
-  /** @param {any} primus An instance of some client's constructor. */
-  constructor(primus) {
-    this.primus = primus;
-    this.errors = [];
-    // A value from another realm (`vm`) has other prototypes: the copy is of this one.
-    primus.on('data', (data) => this.inbox.put(JSON.parse(JSON.stringify(data))));
-    primus.on('error', (error) => this.errors.push(error));
-  }
-
-  /** Writes and takes the next message. */
-  async ask(value) {
-    this.primus.write(value);
-    return this.inbox.take();
-  }
-
-  /** The id that the server knows this connection by. */
-  id() {
-    return within(DEADLINE, 'the id', (resolve) => this.primus.id(resolve));
-  }
-
-  /** The next time that `event` is emitted. */
-  event(event) {
-    return next(this.primus, event);
-  }
-
-  /** Ends it. Safe to call twice. */
-  end() {
-    this.primus.end();
-  }
-}
 
 /**
  * Makes a client of `kind` that connects to `server` and is ended with the test `t`. It isn't open yet.
@@ -116,11 +85,11 @@ export async function connected(t, kind, server, how) {
 }
 
 /** What `new Primus` and `createSocket` need to build a client without a server. */
-function detached(transformer, { pathname, pingInterval, emitter }) {
+function detached(transformer, { parser = 'json', pathname, pingInterval, emitter }) {
   return {
     // The server part of `uws` can't be loaded without its binary, so its client part stands alone.
     transformer: transformer === 'uws' ? require('primus/transformer').extend({ client: require('primus/transformers/websockets/client') }) : transformer,
-    parser: 'json',
+    parser,
     pathname,
     pingInterval,
     plugin: emitter ? { emitter: require('primus-emitter') } : {},

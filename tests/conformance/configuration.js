@@ -21,6 +21,7 @@ export function configuration(settings, plugins) {
       listen: `127.0.0.1:${settings.port}`,
       plugins,
       path: settings.pathname,
+      ...(settings.parser ? { parser: settings.parser } : {}),
       ping_interval: settings.pingInterval ? `${settings.pingInterval}ms` : false,
       max_message: settings.maxLength,
       cors: { origins: settings.origins ?? ['*'] },

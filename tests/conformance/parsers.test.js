@@ -1,5 +1,6 @@
 /**
- * @file Parsers: npm's clients with each of theirs, ours with each of ours, and all of them in one conversation.
+ * @file Parsers in one conversation: npm's clients with each of theirs, and ours with each of ours. What npm's do by themselves
+ * is in the matrix.
  *
  * The application behind it sends every message on to all, as it came or, for those with another parser, made anew.
  */
@@ -11,8 +12,6 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import test from 'node:test';
 
-import { npm } from '../parsers/parsers.js';
-import { bytes, dates, numbers, plain } from '../parsers/values.js';
 import { inNode } from './clients.js';
 import { ours, startFor } from './server.js';
 import { Inbox, next, until, within, DEADLINE } from './waiting.js';
@@ -76,40 +75,6 @@ function sameBytes(value) {
   if (Array.isArray(value)) return value.map(sameBytes);
   if (Object.prototype.toString.call(value) !== '[object Object]') return value;
   return Object.fromEntries(Object.entries(value).map(([key, value]) => [key, sameBytes(value)]));
-}
-
-const json = { encode: JSON.stringify, decode: JSON.parse };
-
-/** What npm's BinaryPack can't write or read itself. */
-const isBeyondBinary = (value) =>
-  (typeof value === 'number' && (Math.abs(value) === Infinity || (Number.isInteger(value) && (value > 2 ** 32 - 1 || value < -(2 ** 31))))) ||
-  (ArrayBuffer.isView(value) && value.byteLength === 0) ||
-  (Array.isArray(value) && value.some(isBeyondBinary));
-
-for (const parser of ['json', 'ejson', 'binary', 'msgpack']) {
-  test(`npm's client with ${parser} gets back what it would get from npm's server`, ours, async (t) => {
-    const server = await start(t);
-    const { client, inbox } = await npmClient(t, server, parser);
-    const { encode, decode } = { json, ...npm }[parser];
-    for (const [what, value] of [...plain, ...numbers, ...dates, ...bytes]) {
-      // A control message is answered and not sent on.
-      if (what === 'a control message' || (parser === 'binary' && isBeyondBinary(value))) continue;
-      client.write(value);
-      assert.deepEqual(sameBytes(await inbox.take()), sameBytes(decode(encode(value))), what);
-    }
-  });
-
-  test(`npm's client with ${parser} is pinged, knows its id and is closed for good`, ours, async (t) => {
-    const server = await start(t, { pingInterval: 500, plugins: ['websocket', ...parsers, 'conformance_app'] });
-    const { client } = await npmClient(t, server, parser);
-    for (let ping = 0; ping < 3; ping++) await next(client, 'incoming::ping');
-    const id = await within(DEADLINE, 'the id', (resolve) => client.id(resolve));
-    assert.equal(typeof id, 'string');
-    const ended = next(client, 'end');
-    client.write({ command: 'close' });
-    await ended;
-    assert.equal(client.readyState, 2);
-  });
 }
 
 test('clients with all parsers talk with each other', ours, async (t) => {

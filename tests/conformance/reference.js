@@ -29,7 +29,7 @@ const server = http.createServer((request, response) => {
 const primus = new Primus(server, {
   // The server of `uws` needs a binary that no current Node can load; on the wire it is a WebSocket server like the others.
   transformer: settings.transformer === 'uws' ? 'websockets' : settings.transformer,
-  parser: 'json',
+  parser: settings.parser ?? 'json',
   pathname: settings.pathname,
   pingInterval: settings.pingInterval || false,
   maxLength: settings.maxLength,

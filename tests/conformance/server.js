@@ -32,7 +32,8 @@ export const build = resolve(process.env.CARGO_TARGET_DIR ?? join(repository, 't
  *
  * @typedef {object} Settings
  * @property {number} port 0: a free one.
- * @property {'websockets' | 'faye' | 'uws'} transformer Which of Primus's servers the reference runs; ours serves them all alike.
+ * @property {string} transformer Which of Primus's servers the reference runs; ours serves them all alike.
+ * @property {string} [parser] The parser of clients that ask for none; absent: json.
  * @property {string} pathname
  * @property {number} pingInterval Milliseconds; 0 is off.
  * @property {number} maxLength Bytes of one message.

@@ -12,12 +12,11 @@ import { after, before, describe, test } from 'node:test';
 
 import WebSocket from 'ws';
 
-import { connected, kinds } from './clients.js';
+import { connected, inNodeOver, kinds } from './clients.js';
 import { ours, start, startFor } from './server.js';
 import { DEADLINE, Inbox, until, within } from './waiting.js';
 
 const require = createRequire(import.meta.url);
-const Primus = require('primus');
 const SockJS = require('sockjs-client');
 
 /** A server with SockJS for its only transport. */
@@ -64,13 +63,7 @@ class Client {
 }
 
 /** The Primus client with the transformer `sockjs`. */
-const primus = {
-  name: 'npm client, sockjs, in Node',
-  transformer: 'sockjs',
-  headers: false,
-  constructorFor: async (server) =>
-    Primus.createSocket({ transformer: 'sockjs', parser: 'json', pathname: server.settings.pathname, pingInterval: server.settings.pingInterval }),
-};
+const primus = inNodeOver('sockjs');
 
 /** One request, with its answer whole. */
 function request(server, method, path, { body = '', headers = {}, agent = false } = {}) {

@@ -5,7 +5,7 @@
  */
 
 /** What a busy machine may need, in milliseconds; a test that waits longer has failed. */
-export const DEADLINE = 15_000;
+export const DEADLINE = 30_000;
 
 /**
  * Resolves with the arguments of the next `event`, or rejects after `deadline` milliseconds.

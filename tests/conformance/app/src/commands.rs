@@ -105,9 +105,13 @@ impl Application {
 
     /// Does what the message commands, or echoes its value.
     pub fn message(&self, spark: Spark<'_>, message: &mut Message<'_>) {
-        if let Ok(command) = message.decode::<Command>() {
+        let Ok(value) = message.decode::<Value>() else {
+            return;
+        };
+        // Serde would read a command out of an array, too.
+        if let (Value::Object(_), Ok(command)) = (&value, message.decode::<Command>()) {
             self.obey(spark, command);
-        } else if let Ok(value) = message.decode::<Value>() {
+        } else {
             // Written, not relayed: the parser is to be seen in both directions.
             write(spark, &value);
         }

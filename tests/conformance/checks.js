@@ -1,0 +1,122 @@
+/**
+ * @file What each client of the matrix has to do, whatever carries it and whatever parser it speaks.
+ *
+ * Runs in Node and in pages. Knows the conformance application and `Connection`; knows neither client nor test runner: a check
+ * that fails throws.
+ */
+
+import { bytes, dates, numbers, plain } from '../parsers/values.js';
+import { until } from './waiting.js';
+
+/**
+ * Makes a client that is not open yet, and is ended when the test is over.
+ *
+ * @typedef {(how?: { query?: string, options?: object }) => Promise<import('./connection.js').Connection>} Connect
+ */
+
+/** Values of every kind, for a parser of npm's. A control message is answered and not echoed. */
+export function valuesFor(parser) {
+  return [...plain, ...numbers, ...dates, ...bytes, ['a long text', 'é'.repeat(50_000)]].filter(
+    ([what, value]) => what !== 'a control message' && !(parser === 'binary' && isBeyondBinary(value)),
+  );
+}
+
+/** What npm's BinaryPack can't write or read itself. */
+function isBeyondBinary(value) {
+  return (
+    (typeof value === 'number' && (Math.abs(value) === Infinity || (Number.isInteger(value) && (value > 2 ** 32 - 1 || value < -(2 ** 31))))) ||
+    (ArrayBuffer.isView(value) && value.byteLength === 0) ||
+    (Array.isArray(value) && value.some(isBeyondBinary))
+  );
+}
+
+/** The checks that every client passes, by what they show. @type {Record<string, (connect: Connect, parser: string) => Promise<void>>} */
+export const checks = {
+  'echoes every kind of value': async (connect, parser) => {
+    const client = await opened(connect);
+    const values = valuesFor(parser);
+    for (const [, value] of values) client.primus.write(value);
+    for (const [what, value] of values) same(what, await client.inbox.take(), await throughCodec(client.primus, value));
+  },
+
+  'is told its id and has its query told': async (connect) => {
+    const client = await opened(connect, { query: '/?name=J%C3%BCrgen&token=a%26b' });
+    const { id, query } = await client.ask({ command: 'whoami' });
+    same('the id', await client.id(), id);
+    same('the query', [query.name, query.token], ['Jürgen', 'a&b']);
+  },
+
+  'is ended for good by the server, after the last data': async (connect) => {
+    const client = await opened(connect);
+    const comesAgain = [];
+    client.primus.on('reconnect scheduled', () => comesAgain.push('comes again'));
+    const ended = client.event('end');
+    client.primus.write({ command: 'close', data: 'the last words' });
+    same('the last data', await client.inbox.take(), 'the last words');
+    await ended;
+    same('reconnects', comesAgain, []);
+  },
+
+  'is refused by the authorization': async (connect) => {
+    const client = await connect({ query: '/?refuse=403:not+today', options: { strategy: 'disconnect' } });
+    const opens = [];
+    client.primus.on('open', () => opens.push('opened'));
+    await client.event('end');
+    same('opens', opens, []);
+  },
+};
+
+/**
+ * The heartbeat goes on over one connection. A server that takes no pongs ends it before the third ping; a machine that is too
+ * busy to answer in time may end one now and then, which does not count.
+ */
+export async function keepsBeating(connect) {
+  const client = await opened(connect);
+  let pings = 0;
+  client.primus.on('incoming::ping', () => (pings += 1));
+  client.primus.on('open', () => (pings = 0));
+  await until('four pings of one connection', () => pings >= 4);
+}
+
+/** A client that lost its server and found it again goes on with what was written meanwhile. */
+export async function isBack(client) {
+  same('what was written meanwhile', await client.inbox.take(), 'written meanwhile');
+  same('what is written now', await client.ask('later'), 'later');
+}
+
+/** A client that is open. */
+export async function opened(connect, how) {
+  const client = await connect(how);
+  await client.event('open');
+  return client;
+}
+
+/** What becomes of a value when the client's own parser writes and reads it. */
+async function throughCodec({ codec, encoder, decoder }, value) {
+  const wire = await call(codec?.encoder ?? encoder, value);
+  const isBlob = typeof Blob !== 'undefined' && wire instanceof Blob;
+  return call(codec?.decoder ?? decoder, isBlob ? await wire.arrayBuffer() : wire);
+}
+
+function call(step, input) {
+  return new Promise((resolve, reject) => step(input, (error, output) => (error ? reject(error) : resolve(output))));
+}
+
+/** Fails unless both are the same, however their bytes are held. */
+function same(what, got, expected) {
+  const [left, right] = [got, expected].map((value) => JSON.stringify(described(value)));
+  if (left !== right) throw new Error(`${what}: ${left} came, but ${right} was expected`);
+}
+
+/** A value as JSON that tells apart what JSON would not. */
+function described(value) {
+  if (typeof value === 'number' && !Number.isFinite(value)) return { number: String(value) };
+  if (value === undefined) return { undefined: true };
+  const kind = Object.prototype.toString.call(value);
+  if (kind === '[object Date]') return { date: value.getTime() };
+  if (kind === '[object ArrayBuffer]') return described(new Uint8Array(value));
+  if (ArrayBuffer.isView(value)) return { bytes: Array.from(new Uint8Array(value.buffer, value.byteOffset, value.byteLength)) };
+  if (Array.isArray(value)) return value.map(described);
+  if (value === null || typeof value !== 'object') return value;
+  return { object: Object.keys(value).sort().map((key) => [key, described(value[key])]) };
+}

@@ -1,0 +1,78 @@
+/**
+ * @file The matrix in Node: every client that no one here wrote, over every carrier and with every parser.
+ *
+ * One server for each parser has all transports at once, on one path.
+ */
+
+import { createRequire } from 'node:module';
+import { after, before, describe, test } from 'node:test';
+
+import { engineIo, sockJs } from './bare.js';
+import { checks, isBack, keepsBeating, opened } from './checks.js';
+import { connecting, inNodeOver } from './clients.js';
+import { cellsOf, parsers, transports } from './matrix.js';
+import { ours, start } from './server.js';
+
+const require = createRequire(import.meta.url);
+const packages = {
+  'engine.io-client': require('engine.io-client').Socket,
+  'engine.io-client-3': require('engine.io-client-3').Socket,
+  'sockjs-client': require('sockjs-client'),
+};
+
+/** How the client of a cell is made. @returns {import('./clients.js').Kind} */
+function kindOf({ name, row: { client, carrier } }) {
+  if (client === 'primus') return inNodeOver(carrier);
+  return {
+    name,
+    transformer: carrier,
+    headers: true,
+    constructorFor: async (server) => {
+      // The parser is npm's, and the client of a Primus has it.
+      const codec = (await inNodeOver('websockets').constructorFor(server)).prototype;
+      return client === 'sockjs-client'
+        ? sockJs(packages[client], carrier, codec)
+        : engineIo(packages[client], carrier.split(', '), codec);
+    },
+  };
+}
+
+describe('the matrix in Node', { concurrency: parsers.length, ...ours }, () => {
+  for (const parser of parsers) {
+    describe(parser, { concurrency: 6 }, () => {
+      const settings = { parser, plugins: [...transports, parser, 'conformance_app'] };
+      /** @type {import('./server.js').Server} */
+      let server;
+      /** @type {import('./server.js').Server} */
+      let beating;
+      before(async () => {
+        [server, beating] = await Promise.all([start(settings), start({ ...settings, pingInterval: 1_000 })]);
+      });
+      after(() => Promise.all([server.remove(), beating.remove()]));
+
+      for (const cell of cellsOf('Node', parser)) {
+        const kind = kindOf(cell);
+        test(cell.name, async (t) => {
+          const connect = (how) => connecting(t, kind, server, how);
+          for (const [what, check] of Object.entries(checks)) await t.test(what, () => check(connect, parser));
+          await t.test('answers the heartbeat', () => keepsBeating((how) => connecting(t, kind, beating, how)));
+        });
+      }
+    });
+
+    test(`after a restart, ${parser}`, async (t) => {
+      const server = await start({ parser, plugins: [...transports, parser, 'conformance_app'] });
+      const cells = cellsOf('Node', parser).filter(({ row }) => row.client === 'primus');
+      const clients = await Promise.all(cells.map((cell) => opened((how) => connecting(t, kindOf(cell), server, how))));
+      // After the clients, which would look for it.
+      t.after(() => server.remove());
+      const closed = clients.map((client) => client.event('close'));
+      await Promise.all(clients.map((client) => client.ask('before')));
+      await server.end('SIGKILL');
+      await Promise.all(closed);
+      for (const client of clients) client.primus.write('written meanwhile');
+      await server.start();
+      for (const [at, cell] of cells.entries()) await t.test(cell.name, () => isBack(clients[at]));
+    });
+  }
+});
