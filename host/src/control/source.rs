@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use plugin_api::abi::module::PluginModuleRef;
 
@@ -10,7 +10,7 @@ use crate::config::PluginConfig;
 use crate::generation::Generation;
 use crate::loader::{self, Loaded};
 
-/// How old a file's last change must be: a younger one may still be written.
+/// How old a file's last change must be: a younger one may still be written. One that is missing may come back for as long.
 pub(super) const SETTLED: Duration = Duration::from_millis(150);
 
 /// How a file looked when it was last dealt with.
@@ -50,6 +50,8 @@ pub(super) struct Source {
     pub(super) tried: Option<PluginConfig>,
     /// Why it does not serve, or why a newer file or configuration does not.
     pub(super) trouble: Option<String>,
+    /// Since when the file is missing, as it is for a moment where it is deleted and written anew.
+    pub(super) missing_since: Option<Instant>,
     /// The file has gone; what it brought goes, too.
     pub(super) gone: bool,
 }

@@ -1,9 +1,10 @@
 //! What is wanted: the plugins folder and `plugins.toml`, looked at for changes.
 
 use std::path::Path;
+use std::time::Instant;
 
 use super::Control;
-use super::source::{Stamp, name_of};
+use super::source::{SETTLED, Stamp, name_of};
 use crate::config::Config;
 use crate::loader;
 
@@ -53,8 +54,14 @@ impl Control {
         };
         let mut changed = false;
         let mut settled = true;
-        for source in self.sources.iter_mut().filter(|(path, source)| source.linked.is_none() && !files.contains(path)) {
-            changed |= !std::mem::replace(&mut source.1.gone, true);
+        for (path, source) in self.sources.iter_mut().filter(|(_, source)| source.linked.is_none()) {
+            if files.contains(path) {
+                source.missing_since = None;
+            } else if source.missing_since.get_or_insert_with(Instant::now).elapsed() < SETTLED {
+                settled = false;
+            } else {
+                changed |= !std::mem::replace(&mut source.gone, true);
+            }
         }
         for file in files {
             let Ok(stamp) = Stamp::of(&file) else { continue };
