@@ -5,6 +5,7 @@ mod bench;
 mod counts;
 mod dist;
 mod licences;
+mod lifecycle;
 mod run;
 mod setup;
 mod test;
@@ -32,6 +33,10 @@ enum Command {
     /// Missing npm packages are installed as tests/package-lock.json has them, a missing Chromium by Debian's apt-get if this is
     /// allowed. At the end there is a table of the suites, and `N passed, N failed` if every suite has counted.
     Test(test::Args),
+    /// Count messages while plugins are replaced, disabled, corrupted and made to panic at random
+    ///
+    /// Prints each change and, at the end, what was lost, repeated, reordered and dropped. A seed brings the same changes again.
+    Lifecycle(lifecycle::Args),
     /// Measure this server against its physical limit and its peers
     Bench(bench::Args),
     /// Pack the release build into target/dist
@@ -46,6 +51,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Lifecycle(args) => lifecycle::run(&args),
         Command::Bench(args) => bench::run(args),
         Command::Dist => dist::run(),
         Command::Licences => licences::run(),
