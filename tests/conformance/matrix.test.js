@@ -8,7 +8,7 @@ import { createRequire } from 'node:module';
 import { after, before, describe, test } from 'node:test';
 
 import { engineIo, sockJs } from './bare.js';
-import { checks, isBack, keepsBeating, opened } from './checks.js';
+import { checks, isBack, keepsBeating, settled } from './checks.js';
 import { connecting, inNodeOver } from './clients.js';
 import { cellsOf, parsers, transports } from './matrix.js';
 import { ours, start } from './server.js';
@@ -63,11 +63,10 @@ describe('the matrix in Node', { concurrency: parsers.length, ...ours }, () => {
     test(`after a restart, ${parser}`, async (t) => {
       const server = await start({ parser, plugins: [...transports, parser, 'conformance_app'] });
       const cells = cellsOf('Node', parser).filter(({ row }) => row.client === 'primus');
-      const clients = await Promise.all(cells.map((cell) => opened((how) => connecting(t, kindOf(cell), server, how))));
+      const clients = await Promise.all(cells.map((cell) => settled((how) => connecting(t, kindOf(cell), server, how))));
       // After the clients, which would look for it.
       t.after(() => server.remove());
       const closed = clients.map((client) => client.event('close'));
-      await Promise.all(clients.map((client) => client.ask('before')));
       await server.end('SIGKILL');
       await Promise.all(closed);
       for (const client of clients) client.primus.write('written meanwhile');
