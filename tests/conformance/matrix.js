@@ -10,7 +10,7 @@ export const parsers = ['json', 'ejson', 'binary', 'msgpack'];
 /** Carried as text, bytes would be corrupted: Primus lets it happen, we refuse it. */
 const texts = ['json', 'ejson'];
 
-const everywhere = ['Node', 'Chromium'];
+export const places = ['Node', 'Chromium'];
 
 /**
  * @typedef {object} Row
@@ -22,13 +22,13 @@ const everywhere = ['Node', 'Chromium'];
 
 /** @type {Row[]} */
 export const rows = [
-  ...['websockets', 'faye', 'uws', 'engine.io'].map((carrier) => ({ client: 'primus', carrier, parsers, places: everywhere })),
-  { client: 'primus', carrier: 'sockjs', parsers: texts, places: everywhere },
+  ...['websockets', 'faye', 'uws', 'engine.io'].map((carrier) => ({ client: 'primus', carrier, parsers, places })),
+  { client: 'primus', carrier: 'sockjs', parsers: texts, places },
   ...['engine.io-client', 'engine.io-client-3'].flatMap((client) =>
-    ['polling', 'websocket', 'polling, websocket'].map((carrier) => ({ client, carrier, parsers, places: everywhere })),
+    ['polling', 'websocket', 'polling, websocket'].map((carrier) => ({ client, carrier, parsers, places })),
   ),
   ...['websocket', 'xhr-streaming', 'xhr-polling', 'eventsource'].map((carrier) => ({
-    client: 'sockjs-client', carrier, parsers: texts, places: everywhere,
+    client: 'sockjs-client', carrier, parsers: texts, places,
   })),
   ...['iframe-eventsource', 'htmlfile', 'iframe-htmlfile', 'iframe-xhr-polling', 'jsonp-polling'].map((carrier) => ({
     client: 'sockjs-client', carrier, parsers: texts, places: ['Chromium'],
