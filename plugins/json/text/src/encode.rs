@@ -24,6 +24,11 @@ pub fn value(encoded: &[u8], wire: &mut Vec<u8>) -> Result<(), DecodeError> {
     result
 }
 
+/// Appends a text as a JSON string. Like all that is written here, it has U+2028 and U+2029 escaped.
+pub fn text(text: &str, wire: &mut Vec<u8>) {
+    text.serialize(&mut Serializer::with_formatter(wire, Escaping)).expect(INFALLIBLE);
+}
+
 struct Writer<'w> {
     wire: &'w mut Vec<u8>,
     /// Whether something stands before, in this array or object, that a comma has to part from what comes.
@@ -57,10 +62,6 @@ impl Writer<'_> {
         self.wire.push(bracket);
         self.comma = true;
         Ok(())
-    }
-
-    fn text(&mut self, text: &str) {
-        text.serialize(&mut Serializer::with_formatter(&mut *self.wire, Escaping)).expect(INFALLIBLE);
     }
 }
 
@@ -113,7 +114,7 @@ impl Visit for Writer<'_> {
 
     fn str(&mut self, value: &str) -> Result<(), DecodeError> {
         self.part();
-        self.text(value);
+        text(value, self.wire);
         Ok(())
     }
 
@@ -150,7 +151,7 @@ impl Visit for Writer<'_> {
 
     fn key(&mut self, key: &str) -> Result<(), DecodeError> {
         self.part();
-        self.text(key);
+        text(key, self.wire);
         self.wire.push(b':');
         self.comma = false;
         Ok(())
