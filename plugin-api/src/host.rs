@@ -1,5 +1,6 @@
 //! The host as plugins see it.
 
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -8,6 +9,8 @@ use serde::de::DeserializeOwned;
 use crate::abi::functions::HostHandle;
 use crate::abi::status;
 use crate::message::{Flow, Message, Payload};
+use crate::plugin::Refusal;
+use crate::request::Request;
 use crate::spark::{EndOptions, SendError, Spark, SparkId, SparkInfo};
 use crate::value::{self, EncodeError};
 
@@ -95,6 +98,23 @@ impl Host {
             status::PANICKED => Err(ServiceError::Panicked { service: service.to_owned() }),
             _ => Err(ServiceError::Refused(value::decode(&reply).unwrap_or_else(|_| "no reason given".to_owned()))),
         }
+    }
+
+    /// Makes a connected stream socket (TCP or Unix) a session of this plugin's transport of that name: the way in for a transport
+    /// that does I/O of its own. What goes through the socket are the session's bytes; the host reads and writes it from now on.
+    ///
+    /// The request goes the way of every other: cross-origin rules, middleware, authorizers, [`crate::Transport::open`] (that of
+    /// the generation in force), then [`crate::Session::request`], which is to answer by [`crate::Events::upgrade`]. Nothing is
+    /// written of that answer. `done` is told once what became of it, on another thread that must not be blocked: the spark, or
+    /// why the peer is refused; the socket is closed then. The plugin is not stopped before the last such spark has ended.
+    pub fn adopt(
+        &self,
+        stream: impl Into<OwnedFd>,
+        transport: &str,
+        request: &Request<'_>,
+        done: impl FnOnce(Result<SparkId, Refusal>) + Send + 'static,
+    ) {
+        self.raw.adopt(stream.into(), transport, request, done);
     }
 
     /// Calls [`crate::Plugin::timer`] once, after at least `after`. An earlier timer of that number is replaced.

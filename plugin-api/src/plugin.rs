@@ -1,6 +1,7 @@
 //! What a plugin is: its trait, its manifest, and where it declares what it brings.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -321,6 +322,17 @@ impl Registrar<'_> {
     /// A part of the client that `/primus/primus.js` serves.
     pub fn client_part(&mut self, part: ClientPart, name: &str, text: &str) {
         self.raw.client_part(part.as_str(), name, text);
+    }
+
+    /// An address of the plugin's own, beside the server's: the host accepts its connections, and each becomes a session of the
+    /// plugin's transport of that name. It comes with a request that has no header fields: method `CONNECT`, scheme `tcp`, and
+    /// `target` as path and query, which tell the addresses of a plugin apart. [`Transport::route`] is asked; of
+    /// [`Route::Respond`](crate::Route::Respond), the body is written to the peer. A new generation that listens on the same
+    /// address takes over without losing a connection; an address that can't be listened on is a plugin that does not start.
+    pub fn listen(&mut self, transport: &str, address: SocketAddr, target: &str) {
+        if !self.raw.listen(transport, &address.to_string(), target) {
+            tracing::error!(%address, "the host is too old to listen for plugins: nobody listens");
+        }
     }
 
     /// A counter in the host's metrics.

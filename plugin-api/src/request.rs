@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::plugin::Refusal;
+
 /// An HTTP request. Borrowed from the host where it is handed to a synchronous function; [`Request::into_owned`] keeps it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Request<'a> {
@@ -21,6 +23,8 @@ pub struct Request<'a> {
     pub(crate) spark_id: Option<Cow<'a, str>>,
     #[serde(default)]
     pub(crate) lost_session: bool,
+    #[serde(default)]
+    pub(crate) refusal: Option<Refusal>,
 }
 
 impl Request<'static> {
@@ -39,6 +43,7 @@ impl Request<'static> {
             host: Cow::Borrowed("localhost"),
             spark_id: None,
             lost_session: false,
+            refusal: None,
         }
     }
 
@@ -60,6 +65,13 @@ impl Request<'static> {
     #[must_use]
     pub fn with_spark_id(mut self, id: &str) -> Self {
         self.spark_id = Some(Cow::Owned(id.to_owned()));
+        self
+    }
+
+    /// The same as a request for a connection that is refused.
+    #[must_use]
+    pub fn refused(mut self, refusal: Refusal) -> Self {
+        self.refusal = Some(refusal);
         self
     }
 
@@ -108,6 +120,7 @@ impl From<RequestParts> for Request<'static> {
             host: parts.host.into(),
             spark_id: None,
             lost_session: false,
+            refusal: None,
         }
     }
 }
@@ -188,6 +201,12 @@ impl Request<'_> {
         self.lost_session
     }
 
+    /// Why the connection that this request came with is refused: the transport is asked once more, for what it tells the peer
+    /// ([`Route::Respond`](crate::transport::Route::Respond), of which the body is written). Only with [`crate::Registrar::listen`].
+    pub fn refusal(&self) -> Option<&Refusal> {
+        self.refusal.as_ref()
+    }
+
     /// The same request, lent, as the first one of a session.
     pub fn opening<'b>(&'b self, spark_id: &'b str) -> Request<'b> {
         Request {
@@ -206,6 +225,7 @@ impl Request<'_> {
             host: Cow::Borrowed(&self.host),
             spark_id: Some(Cow::Borrowed(spark_id)),
             lost_session: false,
+            refusal: None,
         }
     }
 
@@ -226,6 +246,7 @@ impl Request<'_> {
             host: own(self.host),
             spark_id: self.spark_id.map(own),
             lost_session: self.lost_session,
+            refusal: self.refusal,
         }
     }
 }

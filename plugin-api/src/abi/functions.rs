@@ -1,14 +1,19 @@
 //! What the host offers to plugins: a safe trait that a host implements, the table made of it, and the plugin's handle to it.
 
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use std::sync::Arc;
 
 use abi_stable::prefix_type::PrefixTypeTrait;
 use abi_stable::std_types::{RSlice, RStr, RVec};
 
-use super::module::{HostTable, HostTableRef, RawHost};
+use super::host::{Adopter, with_raw};
+use super::module::{AdoptedFn, HostTable, HostTableRef, RawClosure, RawHost};
+use super::plugin::{adopted, request_of};
 use super::status;
-use super::types::{Opaque, RawHeader, RawPayload};
+use super::types::{Opaque, RawHeader, RawPayload, RawRequest};
 use crate::message::{Kind, Payload};
+use crate::plugin::Refusal;
+use crate::request::Request;
 use crate::spark::SparkId;
 
 /// The functions of a host for one plugin. Implemented by the real host and by [`crate::testing`]. All `[any]`, none blocks.
@@ -47,6 +52,11 @@ pub trait HostFunctions: Send + Sync + 'static {
     fn clear_timer(&self, timer: u64);
     /// Adds to a counter.
     fn count(&self, counter: u32, by: u64);
+    /// Makes a stream a session of the plugin's transport of that name, and tells who brought it. A host that does not say
+    /// otherwise takes none.
+    fn adopt(&self, stream: OwnedFd, transport: &str, request: Request<'static>, adopter: Adopter) {
+        drop((stream, transport, request, adopter));
+    }
 }
 
 /// The raw host of an implementation: one reference is held by what is returned.
@@ -75,6 +85,7 @@ fn host_table<H: HostFunctions>() -> HostTableRef {
         clear_timer: clear_timer::<H>,
         count: count::<H>,
         calling: super::host::calling,
+        adopt: adopt::<H>,
     }
     .leak_into_prefix()
 }
@@ -163,6 +174,21 @@ extern "C" fn log<H: HostFunctions>(
         .map(|field| (field.name.as_str(), std::str::from_utf8(field.value.as_slice()).unwrap_or("(not UTF-8)")))
         .collect();
     host.log(level, target.as_str(), message.as_str(), &fields);
+}
+
+extern "C" fn adopt<H: HostFunctions>(
+    object: Opaque,
+    stream: i32,
+    transport: RStr<'_>,
+    request: &RawRequest<'_>,
+    closure: RawClosure,
+    call: AdoptedFn,
+) {
+    // SAFETY: the table is only reached through a handle that holds a reference.
+    let host = unsafe { host::<H>(object) };
+    // SAFETY: the caller hands over a descriptor that it owned.
+    let stream = unsafe { OwnedFd::from_raw_fd(stream) };
+    host.adopt(stream, transport.as_str(), request_of(request).into_owned(), Adopter::new(closure, call));
 }
 
 fn payload_of<'a>(raw: &RawPayload<'a>) -> Payload<'a> {
@@ -301,6 +327,19 @@ impl HostHandle {
 
     pub(crate) fn count(&self, counter: u32, by: u64) {
         (self.raw.table.count())(self.raw.object, counter, by);
+    }
+
+    pub(crate) fn adopt<F>(&self, stream: OwnedFd, transport: &str, request: &Request<'_>, done: F)
+    where
+        F: FnOnce(Result<SparkId, Refusal>) + Send + 'static,
+    {
+        let Some(adopt) = self.raw.table.adopt() else {
+            return done(Err(Refusal::new("the host is too old to take a stream").with_status(501)));
+        };
+        let (closure, call) = adopted(done);
+        with_raw(request, |request| {
+            adopt(self.raw.object, stream.into_raw_fd(), RStr::from_str(transport), request, closure, call);
+        });
     }
 }
 

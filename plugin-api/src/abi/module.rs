@@ -204,6 +204,14 @@ pub struct ServiceFn {
     pub call: extern "C" fn(Opaque, method: RStr<'_>, arguments: RSlice<'_, u8>, reply: &mut RVec<u8>) -> u32,
 }
 
+/// What became of an adopted stream: `[shard]`; its spark, or 0 and the encoded [`crate::Refusal`].
+#[repr(transparent)]
+#[derive(StableAbi, Clone, Copy)]
+pub struct AdoptedFn {
+    /// The function; the first argument is the object of its [`RawClosure`]. Called once at most.
+    pub call: extern "C" fn(Opaque, spark: u64, refusal: RSlice<'_, u8>) -> u32,
+}
+
 /// The functions of the registrar. All `[control]`, only during `register`. The host copies strings.
 #[repr(C)]
 #[derive(StableAbi)]
@@ -235,6 +243,10 @@ pub struct RegistrarTable {
     /// A counter; the answer is its number for `HostTable::count`.
     #[sabi(last_prefix_field)]
     pub counter: extern "C" fn(Opaque, name: RStr<'_>, description: RStr<'_>) -> u32,
+    /// An address (`ip:port`) to listen on: each connection becomes a session of the transport of that name, by a request for
+    /// `target`.
+    #[sabi(missing_field(option))]
+    pub listen: extern "C" fn(Opaque, transport: RStr<'_>, address: RStr<'_>, target: RStr<'_>),
 }
 
 /// The host as a plugin sees it. Reference-counted: `retain` and `release`.
@@ -295,4 +307,10 @@ pub struct HostTable {
     /// 1 while this thread is in a call of the host into a plugin, else 0: whether a panic is going to be caught.
     #[sabi(last_prefix_field)]
     pub calling: extern "C" fn() -> u8,
+    /// Makes a connected stream socket that the plugin brought a session of the plugin's transport of that name. `request` is
+    /// lent; `stream` (a file descriptor) and `closure` are handed over, whatever becomes of it. The answer comes through `call`,
+    /// once; where the closure is freed without it, the host has ended.
+    #[sabi(missing_field(option))]
+    pub adopt:
+        extern "C" fn(Opaque, stream: i32, transport: RStr<'_>, request: &RawRequest<'_>, closure: RawClosure, call: AdoptedFn),
 }

@@ -48,6 +48,8 @@ pub mod extension {
     pub const SPARK_ID: &str = "spark-id";
     /// With a request that was routed to a session that is not there: the transport is asked once more.
     pub const LOST_SESSION: &str = "lost-session";
+    /// With a request for a connection that is refused: the encoded [`crate::Refusal`]. The transport is asked once more.
+    pub const REFUSED: &str = "refused";
 }
 
 /// An HTTP response, owned.

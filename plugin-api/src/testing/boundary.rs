@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use abi_stable::std_types::RSlice;
-
 use crate::abi::functions::{HostFunctions, HostHandle, raw_host};
-use crate::abi::host::{Module, Registrations};
+use crate::abi::host::{self, Module, Registrations};
 use crate::abi::plugin::{ExportedVersion, RegistrarHandle, module};
-use crate::abi::types::{RawHeader, RawRequest, extension};
+use crate::abi::types::RawRequest;
 use crate::host::Host;
 use crate::plugin::{NoConfig, Plugin, Registrar, StartError};
 use crate::request::Request;
@@ -18,28 +16,11 @@ pub(super) const PATHNAME: &str = "/primus";
 
 /// Calls with a request as it crosses the boundary. `Request::path` becomes what a host makes it.
 pub(super) fn with_raw<T>(request: &Request<'_>, call: impl FnOnce(&RawRequest<'_>) -> T) -> T {
-    let headers: Vec<RawHeader<'_>> = request
-        .headers
-        .iter()
-        .map(|(name, value)| RawHeader { name: name.as_ref().into(), value: RSlice::from_slice(value) })
-        .collect();
-    let spark_id =
-        request.spark_id().map(|id| RawHeader { name: extension::SPARK_ID.into(), value: RSlice::from_slice(id.as_bytes()) });
-    let lost =
-        request.lost_session.then_some(RawHeader { name: extension::LOST_SESSION.into(), value: RSlice::from_slice(&[]) });
-    let extensions: Vec<RawHeader<'_>> = spark_id.into_iter().chain(lost).collect();
-    call(&RawRequest {
-        method: request.method.as_ref().into(),
-        path: request.path.as_ref().into(),
-        rest: request.path.strip_prefix(PATHNAME).unwrap_or(&request.path).into(),
-        query: request.query.as_ref().into(),
-        headers: RSlice::from_slice(&headers),
-        body: RSlice::from_slice(&request.body),
-        address: request.address.as_ref().into(),
-        scheme: request.scheme.as_ref().into(),
-        host: request.host.as_ref().into(),
-        extensions: RSlice::from_slice(&extensions),
-    })
+    let mut request = request.clone();
+    if let Some(rest) = request.path.strip_prefix(PATHNAME) {
+        request.rest = rest.to_owned().into();
+    }
+    host::with_raw(&request, call)
 }
 
 /// The host of an implementation, as plugins hold it.

@@ -75,7 +75,7 @@ pub enum StartFailure {
 
 /// A started plugin. Dropped after `stop`: frees the plugin's object.
 pub struct Instance {
-    owner: Arc<Owner>,
+    pub(super) owner: Arc<Owner>,
     object: Opaque,
     table: InstanceTableRef,
 }

@@ -43,6 +43,19 @@ pub struct Registrations {
     pub client_parts: Vec<(String, String, String)>,
     /// Counters: name and description; the index is the counter's number.
     pub counters: Vec<(String, String)>,
+    /// Addresses to listen on.
+    pub listens: Vec<Listen>,
+}
+
+/// An address that a plugin wants connections of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    /// The transport whose sessions they become.
+    pub transport: String,
+    /// `ip:port`, as the plugin wrote it.
+    pub address: String,
+    /// The path and the query of the request that they come with.
+    pub target: String,
 }
 
 /// The state behind a [`RawRegistrar`].
@@ -153,6 +166,10 @@ collect! {
         counters.push((name.as_str().to_owned(), description.as_str().to_owned()));
         counters.len() as u32 - 1
     };
+    listen(transport: RStr<'_>, address: RStr<'_>, target: RStr<'_>) |state| {
+        let [transport, address, target] = [transport, address, target].map(|text| text.as_str().to_owned());
+        state.registrations.listens.push(Listen { transport, address, target });
+    };
 }
 
 fn registrar_table() -> RegistrarTableRef {
@@ -171,6 +188,7 @@ fn registrar_table() -> RegistrarTableRef {
             service,
             client_part,
             counter,
+            listen,
         }
         .leak_into_prefix()
     })

@@ -4,6 +4,7 @@ use abi_stable::std_types::{RSlice, RStr};
 
 use super::super::types::{RawHeader, RawRequest, extension};
 use crate::request::Request;
+use crate::value;
 
 /// Lends a request to a call.
 pub fn with_raw<T>(request: &Request<'_>, call: impl FnOnce(&RawRequest<'_>) -> T) -> T {
@@ -18,7 +19,11 @@ pub fn with_raw<T>(request: &Request<'_>, call: impl FnOnce(&RawRequest<'_>) -> 
         .map(|id| RawHeader { name: RStr::from_str(extension::SPARK_ID), value: RSlice::from_slice(id.as_bytes()) });
     let lost =
         request.lost_session.then_some(RawHeader { name: RStr::from_str(extension::LOST_SESSION), value: RSlice::EMPTY });
-    let extensions: Vec<RawHeader<'_>> = spark_id.into_iter().chain(lost).collect();
+    let encoded = request.refusal.as_ref().map(|refusal| value::to_vec(refusal).unwrap_or_default());
+    let refused = encoded
+        .as_deref()
+        .map(|refusal| RawHeader { name: RStr::from_str(extension::REFUSED), value: RSlice::from_slice(refusal) });
+    let extensions: Vec<RawHeader<'_>> = spark_id.into_iter().chain(lost).chain(refused).collect();
     call(&RawRequest {
         method: RStr::from_str(&request.method),
         path: RStr::from_str(&request.path),

@@ -249,6 +249,12 @@ impl<'a> RegistrarHandle<'a> {
     pub(crate) fn counter(&self, name: &str, description: &str) -> u32 {
         (self.raw.table.counter())(self.raw.object, name.into(), description.into())
     }
+
+    /// Whether the host listens for plugins: older ones don't.
+    pub(crate) fn listen(&self, transport: &str, address: &str, target: &str) -> bool {
+        let listen = self.raw.table.listen();
+        listen.inspect(|listen| listen(self.raw.object, transport.into(), address.into(), target.into())).is_some()
+    }
 }
 
 fn closure<T: Send + Sync + 'static>(value: T) -> RawClosure {

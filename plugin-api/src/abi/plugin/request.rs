@@ -2,8 +2,9 @@
 
 use super::super::types::{RawRequest, extension};
 use crate::request::Request;
+use crate::value;
 
-pub(super) fn request_of<'a>(raw: &RawRequest<'a>) -> Request<'a> {
+pub(in crate::abi) fn request_of<'a>(raw: &RawRequest<'a>) -> Request<'a> {
     Request {
         method: raw.method.as_str().into(),
         path: raw.path.as_str().into(),
@@ -26,6 +27,12 @@ pub(super) fn request_of<'a>(raw: &RawRequest<'a>) -> Request<'a> {
             .find(|told| told.name.as_str() == extension::SPARK_ID)
             .and_then(|told| std::str::from_utf8(told.value.as_slice()).ok())
             .map(Into::into),
+        refusal: raw
+            .extensions
+            .as_slice()
+            .iter()
+            .find(|told| told.name.as_str() == extension::REFUSED)
+            .and_then(|told| value::decode(told.value.as_slice()).ok()),
         lost_session: raw.extensions.as_slice().iter().any(|told| told.name.as_str() == extension::LOST_SESSION),
     }
 }
