@@ -2,17 +2,20 @@
 //!
 //! On a spark's own thread a call is carried out at once, elsewhere it goes through the inbox of the spark's shard.
 
+use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, Weak};
 
 use plugin_api::abi::functions::HostFunctions;
+use plugin_api::abi::host::Adopter;
 use plugin_api::abi::status;
-use plugin_api::{EndOptions, Flow, Payload, SparkId, value};
+use plugin_api::{EndOptions, Flow, Payload, Request, SparkId, value};
 
 use crate::generation::Generation;
 use crate::house::House;
 use crate::inbox::Command;
-use crate::inbox::control::Request;
+use crate::inbox::adoption::Adoption;
+use crate::inbox::control;
 use crate::shard;
 
 /// The host as one generation sees it.
@@ -136,12 +139,12 @@ impl HostFunctions for Functions {
 
     fn set_timer(&self, timer: u64, after_ms: u64) {
         let plugin = self.plugin.clone();
-        self.house.control.send(Request::SetTimer { plugin, generation: self.number, timer, after_ms });
+        self.house.control.send(control::Request::SetTimer { plugin, generation: self.number, timer, after_ms });
     }
 
     fn clear_timer(&self, timer: u64) {
         let plugin = self.plugin.clone();
-        self.house.control.send(Request::ClearTimer { plugin, generation: self.number, timer });
+        self.house.control.send(control::Request::ClearTimer { plugin, generation: self.number, timer });
     }
 
     fn count(&self, counter: u32, by: u64) {
@@ -149,6 +152,13 @@ impl HostFunctions for Functions {
             && let Some(counter) = generation.counters.get(counter as usize)
         {
             counter.fetch_add(by, Ordering::Relaxed);
+        }
+    }
+
+    fn adopt(&self, stream: OwnedFd, transport: &str, request: Request<'static>, adopter: Adopter) {
+        // While it starts, a plugin is nobody's yet; dropped, the adopter is told that nothing is taken.
+        if let Some(generation) = self.generation.get().and_then(Weak::upgrade) {
+            self.house.adopt(Adoption { stream, transport: transport.to_owned(), request, generation, adopter });
         }
     }
 }

@@ -13,8 +13,10 @@ use tokio::sync::{oneshot, watch};
 
 use crate::http::library::Library;
 use crate::http::metrics::{Figure, Kind};
+use crate::inbox::adoption::{Adoption, Arrivals};
 use crate::inbox::control::ControlSender;
 use crate::inbox::{Command, Inbox};
+use crate::listeners::Listeners;
 use crate::parsers::ParserNumbers;
 use crate::snapshot::{Ref, Snapshot};
 use crate::spark::id::{self, Info};
@@ -41,6 +43,11 @@ pub struct House {
     pub numbers: ParserNumbers,
     /// Whether load balancers are to look away: everything is still served.
     pub draining: AtomicBool,
+    /// The addresses that plugins listen on.
+    pub listeners: Listeners,
+    /// Streams that plugins bring, for each shard.
+    pub arrivals: Vec<Arrivals>,
+    next_arrival: AtomicU64,
     /// What the host counts.
     pub metrics: Metrics,
 }
@@ -78,6 +85,9 @@ impl House {
             control,
             numbers,
             draining: AtomicBool::new(false),
+            listeners: Listeners::new(shards),
+            next_arrival: AtomicU64::new(0),
+            arrivals: (0..shards).map(|_| Arrivals::new()).collect(),
             metrics: Metrics::default(),
         })
     }
@@ -163,6 +173,7 @@ impl House {
     pub fn shard_ended(&self, shard: u8) {
         let shard = usize::from(shard);
         self.inboxes[shard].close();
+        self.listeners.leave(shard as u8);
         self.directories[shard].write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
@@ -204,6 +215,12 @@ impl House {
         if let Some(inbox) = self.inboxes.get(usize::from(id.shard())) {
             inbox.post(command);
         }
+    }
+
+    /// Hands a stream that a plugin brings to one shard after the other.
+    pub fn adopt(&self, adoption: Adoption) {
+        let shard = self.next_arrival.fetch_add(1, Ordering::Relaxed) as usize % self.arrivals.len();
+        self.arrivals[shard].hand_over(adoption);
     }
 
     /// Hands a payload over to the shards of these sparks, one command for each shard but `but`.

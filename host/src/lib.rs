@@ -12,6 +12,7 @@ pub mod generation;
 pub mod house;
 pub mod http;
 pub mod inbox;
+pub mod listeners;
 pub mod loader;
 pub mod order;
 pub mod parsers;

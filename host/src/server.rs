@@ -13,27 +13,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use plugin_api::abi::module::PluginModuleRef;
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
 
 use crate::config::{Config, LogFormat};
 use crate::control::Control;
-use crate::gateway;
+use crate::gateway::{self, streams};
 use crate::house::House;
 use crate::inbox::Command;
 use crate::inbox::control::{ControlSender, Request};
+use crate::listeners::{bind, claim};
 use crate::parsers::ParserNumbers;
 use crate::shard::turn::{self, Sockets};
 use crate::shard::{self, Shard};
 use crate::snapshot::Snapshot;
 use crate::watch;
-
-/// How long what was sent may wait for the peer to take it (TCP_USER_TIMEOUT, RFC 5482).
-const TAKEN_WITHIN: Duration = Duration::from_secs(60);
-
-/// Connections that may wait to be accepted.
-const BACKLOG: i32 = 4096;
 
 /// Serves until SIGTERM or SIGINT. `linked` are plugins that are part of the binary.
 ///
@@ -98,6 +92,11 @@ impl Server {
         self.address
     }
 
+    /// Where it listens for a plugin.
+    pub fn addresses_of(&self, plugin: &str) -> Vec<SocketAddr> {
+        self.house.listeners.addresses(plugin)
+    }
+
     /// Stops it: after the time of draining, all connections are closed and all plugins stopped.
     pub fn stop(self) {
         shut_down(&self.house, &self.shards);
@@ -120,25 +119,6 @@ fn start_log(config: &Config) {
         LogFormat::Text => builder.with_target(false).try_init(),
         LogFormat::Json => builder.json().try_init(),
     };
-}
-
-/// Fails where somebody listens already: with `SO_REUSEPORT`, as the shards need it, a second server of the same user would
-/// silently take every other connection.
-fn claim(address: SocketAddr) -> std::io::Result<()> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(1)
-}
-
-fn bind(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
 }
 
 fn start_shards(house: &Arc<House>, listeners: Vec<std::net::TcpListener>) -> anyhow::Result<Vec<JoinHandle<()>>> {
@@ -177,34 +157,11 @@ fn run_shard(index: u8, house: Arc<House>, listener: std::net::TcpListener) -> s
         let sockets = Sockets::new()?;
         let shard = Shard::new(index, house, sockets.registry()?);
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        tokio::task::spawn_local(accept(Rc::clone(&shard), listener));
+        tokio::task::spawn_local(gateway::accept(Rc::clone(&shard), listener, gateway::serve));
+        tokio::task::spawn_local(streams::listen(Rc::clone(&shard)));
+        tokio::task::spawn_local(streams::adopt(Rc::clone(&shard)));
         turn::run(shard, sockets).await
     })
-}
-
-/// Accepts connections until the shard goes down.
-async fn accept(shard: Rc<Shard>, listener: tokio::net::TcpListener) {
-    let mut going_down = shard.going_down();
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = going_down.wait_for(|going_down| *going_down) => return,
-        };
-        match accepted {
-            Ok((stream, peer)) => {
-                // A peer that takes nothing of what was sent to it is gone, or as good as gone.
-                if let Err(error) = SockRef::from(&stream).set_tcp_user_timeout(Some(TAKEN_WITHIN)) {
-                    tracing::debug!(%peer, %error, "no time limit for unread answers");
-                }
-                tokio::task::spawn_local(gateway::serve(Rc::clone(&shard), stream, peer));
-            }
-            Err(error) => {
-                // Most often no file descriptor is free: that passes, and asking again at once would only burn time.
-                tracing::warn!(%error, "a connection can't be accepted");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
 }
 
 fn wait_for_signal() -> anyhow::Result<()> {

@@ -55,6 +55,7 @@ impl<T> Ref<T> {
 }
 
 /// A transport and who brought it.
+#[derive(Clone)]
 pub struct TransportEntry {
     /// The transport.
     pub handle: Arc<TransportHandle>,
@@ -197,6 +198,22 @@ impl Snapshot {
     pub fn parser_numbered(&self, number: u32) -> Option<Arc<ParserEntry>> {
         let enabled = self.parsers.iter().find(|parser| parser.number == number);
         enabled.map(Arc::clone).or_else(|| self.numbers.latest(number))
+    }
+
+    /// A plugin that is required and does not serve: no client is let in without it.
+    pub fn out_of_service(&self) -> Option<&str> {
+        let quarantined = |generation: &&Arc<Generation>| {
+            let config = self.config.plugin(generation.name());
+            generation.is_quarantined() && config.is_some_and(|config| config.required)
+        };
+        let failed = self.generations.iter().filter(quarantined).map(|failed| failed.name());
+        self.missing.iter().map(String::as_str).chain(failed).next()
+    }
+
+    /// The transport of a plugin, by both of their names.
+    pub fn transport_of(&self, plugin: &str, name: &str) -> Option<TransportEntry> {
+        let of = |entry: &&TransportEntry| entry.generation.name() == plugin && entry.handle.name() == name;
+        self.transports.iter().find(of).cloned()
     }
 
     fn collect_routes(&mut self) {

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use plugin_api::StartError;
 use plugin_api::abi::functions::raw_host;
 use plugin_api::abi::host::StartFailure;
 
 use super::Control;
 use crate::config::PluginConfig;
 use crate::functions::Functions;
+use crate::gateway::streams;
 use crate::generation::Generation;
 use crate::house::House;
 use crate::loader::{self, Loaded};
@@ -52,6 +54,8 @@ impl Control {
             tracing::info!("{line}");
         }
         self.publish(self.in_order(&plan), &replaced);
+        let wanted: Vec<_> = streams::places(&self.house.snapshot.load()).collect();
+        self.house.listeners.retain(|place| wanted.contains(place));
         // Not what was published: a generation that could not take over the state has given way to the former one.
         let generations = self.in_order(&plan);
         former.retain(|old| !generations.iter().any(|new| Arc::ptr_eq(old, new)));
@@ -214,6 +218,10 @@ fn start(
     let functions = Functions::new(Arc::clone(house), loaded.manifest.name.clone(), number);
     let instance = loaded.module.start(raw_host(Arc::clone(&functions)), &config.table.to_string())?;
     let registrations = instance.register()?;
+    for listen in &registrations.listens {
+        let place = (loaded.manifest.name.clone(), listen.address.clone());
+        house.listeners.open(place).map_err(|error| StartError::new(error.to_string()))?;
+    }
     let generation = Generation::new(loaded.manifest, number, Some(path.to_owned()), config.order, registrations, instance);
     functions.belongs_to(&generation);
     Ok(generation)

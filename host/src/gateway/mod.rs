@@ -3,9 +3,12 @@
 //! hyper speaks HTTP. Knows whose a request is and in which order it is asked: middleware, cross-origin rules, the host's own
 //! answers under the pathname, transports (with authorizers before them: `sessions`), plugins' routes, files. Knows no protocol.
 
+mod accept;
 mod answers;
+mod authorize;
 mod coming;
 mod sessions;
+pub mod streams;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -19,13 +22,13 @@ use http::{Method, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use plugin_api::abi::host::{Answer, Fault, RequestHook, with_raw};
-use plugin_api::abi::status;
-use plugin_api::{Refusal, Request, RequestParts, value};
+use plugin_api::abi::host::{Answer, RequestHook, with_raw};
+use plugin_api::{Request, RequestParts, value};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
 
+pub use self::accept::accept;
 use self::answers::{bytes_response, plugin_response, refused, text};
+use self::authorize::settled;
 use self::coming::Coming;
 use crate::http::cors::Access;
 use crate::http::forwarded::Client;
@@ -186,42 +189,13 @@ impl Visit {
         };
         let (token, answer) = self.shard.house().wait();
         let called = with_raw(&request, |raw| handler.get().call(raw, token));
-        match self.settled(handler, "a route", called, token, answer).await {
+        match settled(self.shard.house(), handler, "a route", called, token, answer).await {
             Answer::Done(reply) => match value::decode(&reply) {
                 Ok(response) => plugin_response(response),
                 Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("a plugin's answer is no response: {error}\n")),
             },
             Answer::Refused(refusal) => refused(&refusal),
             Answer::Pending => unreachable!("settled waits for pending answers"),
-        }
-    }
-
-    /// Waits for an answer where it is pending. A panic is a refusal with status 500.
-    async fn settled(
-        &self,
-        hook: &Ref<RequestHook>,
-        entry: &str,
-        called: Result<Answer, Fault>,
-        token: u64,
-        answer: oneshot::Receiver<(u32, Vec<u8>)>,
-    ) -> Answer {
-        match hook.settle(entry, called) {
-            Some(Answer::Pending) => match answer.await {
-                Ok((status::PANICKED, report)) => {
-                    hook.panicked(entry, &report);
-                    Answer::of(status::PANICKED, &[])
-                }
-                Ok((status, reply)) => Answer::of(status, &reply),
-                Err(_) => Answer::Refused(Refusal::new("the plugin was stopped before it answered").with_status(503)),
-            },
-            Some(ready) => {
-                self.shard.house().forget(token);
-                ready
-            }
-            None => {
-                self.shard.house().forget(token);
-                Answer::of(status::PANICKED, &[])
-            }
         }
     }
 }

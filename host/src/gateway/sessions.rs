@@ -7,15 +7,15 @@ use axum::body::Body;
 use http::{HeaderValue, Response, StatusCode, header};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use plugin_api::abi::host::{Answer, with_raw};
-use plugin_api::{Refusal, Request, Route, SparkId};
+use plugin_api::abi::host::with_raw;
+use plugin_api::{Request, Route, SparkId};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use super::Visit;
 use super::answers::{plugin_response, refused, text};
+use super::authorize::authorize;
 use super::coming::Coming;
-use crate::generation::Generation;
 use crate::inbox::Command;
 use crate::inbox::exchange::Reply;
 use crate::shard::Shard;
@@ -30,12 +30,7 @@ impl Visit {
         request: Request<'static>,
         coming: Coming,
     ) -> Response<Body> {
-        let quarantined = |generation: &Arc<Generation>| {
-            let config = snapshot.config.plugin(generation.name());
-            generation.is_quarantined() && config.is_some_and(|config| config.required)
-        };
-        let failed = snapshot.generations.iter().filter(|generation| quarantined(generation)).map(|failed| failed.name());
-        if let Some(name) = snapshot.missing.iter().map(String::as_str).chain(failed).next() {
+        if let Some(name) = snapshot.out_of_service() {
             return text(StatusCode::SERVICE_UNAVAILABLE, format!("the plugin `{name}` is required and does not serve\n"));
         }
         if snapshot.transports.is_empty() {
@@ -73,23 +68,14 @@ impl Visit {
 
     /// Asks all authorizers; the first refusal is the answer.
     async fn authorize(&self, snapshot: &Snapshot, request: &Request<'static>) -> Result<(), Response<Body>> {
-        for authorizer in &snapshot.authorizers {
-            if authorizer.generation.is_quarantined() {
-                // Who may come in is not known any more: nobody.
-                return Err(refused(&Refusal::new("the authorizing plugin is in quarantine").with_status(503)));
+        authorize(self.shard.house(), snapshot, request).await.map_err(|refusal| {
+            let mut response = refused(&refusal);
+            if request.header("upgrade").is_some() {
+                // As Primus: whoever wanted another protocol has no use for this connection.
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            let (token, answer) = self.shard.house().wait();
-            let called = with_raw(request, |raw| authorizer.get().call(raw, token));
-            if let Answer::Refused(refusal) = self.settled(authorizer, "an authorizer", called, token, answer).await {
-                let mut response = refused(&refusal);
-                if request.header("upgrade").is_some() {
-                    // As Primus: whoever wanted another protocol has no use for this connection.
-                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-                }
-                return Err(response);
-            }
-        }
-        Ok(())
+            response
+        })
     }
 
     async fn open(
@@ -216,7 +202,9 @@ async fn take_over(shard: &Shard, id: SparkId, upgrade: OnUpgrade) {
     let taken = async {
         let parts = Upgraded::downcast::<TokioIo<TcpStream>>(upgrade.await?)
             .map_err(|_| std::io::Error::other("the connection is of another kind"))?;
-        Ok::<_, Box<dyn std::error::Error>>((parts.io.into_inner().into_std()?, parts.read_buf))
+        let stream = parts.io.into_inner();
+        stream.set_nodelay(true)?;
+        Ok::<_, Box<dyn std::error::Error>>((stream.into_std()?, parts.read_buf))
     };
     let carrier = taken.await.inspect_err(|error| tracing::debug!(spark = %id, %error, "an upgrade came to nothing")).ok();
     if id.shard() == shard.index() {

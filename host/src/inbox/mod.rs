@@ -2,6 +2,7 @@
 //!
 //! One wake a batch, not one a message. Knows what is told, not what is done about it; so whoever tells knows no shard.
 
+pub mod adoption;
 pub mod control;
 pub mod exchange;
 pub mod switch;

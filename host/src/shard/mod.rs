@@ -99,6 +99,8 @@ pub struct Shard {
     visits: Cell<usize>,
     /// Whether it ends all that it has, and itself then.
     going_down: watch::Sender<bool>,
+    /// Changes with the picture.
+    pictures: watch::Sender<()>,
 }
 
 impl Shard {
@@ -127,6 +129,7 @@ impl Shard {
             in_turn: Cell::new(false),
             visits: Cell::new(0),
             going_down: watch::Sender::new(false),
+            pictures: watch::Sender::new(()),
         });
         CURRENT.set(Some(Rc::clone(&shard)));
         shard
@@ -155,6 +158,11 @@ impl Shard {
     /// Becomes `true` when the shard goes down: no new connections and no new sparks.
     pub fn going_down(&self) -> watch::Receiver<bool> {
         self.going_down.subscribe()
+    }
+
+    /// Changes whenever another picture is in force.
+    pub fn pictures(&self) -> watch::Receiver<()> {
+        self.pictures.subscribe()
     }
 
     /// Whether it goes down.

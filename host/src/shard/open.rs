@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::Shard;
 use super::exchange::Pending;
+use crate::generation::Generation;
 use crate::inbox::exchange::Reply;
 use crate::parsers::ParserEntry;
 use crate::snapshot::{Snapshot, TransportEntry};
@@ -92,9 +93,14 @@ impl Shard {
         }
     }
 
+    /// A spark whose connection goes on in a plugin: that generation is not stopped before the spark has ended.
+    pub fn depends_on(&self, id: SparkId, generation: &Arc<Generation>) {
+        self.with_spark(id, |spark| spark.rare().carrier = Some(Arc::clone(generation)));
+    }
+
+    /// `stream` may be a Unix socket, too: only what all stream sockets can do is asked of it.
     fn attach(&self, id: SparkId, stream: std::net::TcpStream, early: &[u8]) -> io::Result<()> {
         stream.set_nonblocking(true)?;
-        stream.set_nodelay(true)?;
         let mut stream = TcpStream::from_std(stream);
         let interest = mio::Interest::READABLE | mio::Interest::WRITABLE;
         self.registry.register(&mut stream, mio::Token(id.slot() as usize), interest)?;
@@ -121,5 +127,6 @@ impl Shard {
             sparks
         });
         self.snapshot.replace(snapshot);
+        self.pictures.send_replace(());
     }
 }

@@ -16,6 +16,7 @@ use plugin_api::{FrameClass, Kind};
 
 use self::id::Info;
 use self::out::OutBuffer;
+use crate::generation::Generation;
 use crate::parsers::ParserEntry;
 use crate::snapshot::Snapshot;
 
@@ -73,6 +74,8 @@ pub struct Rare {
     pub ending: Option<plugin_api::DisconnectReason>,
     /// Timers that the session has set: their numbers and the sequence that makes them valid.
     pub timers: Vec<(u32, u64)>,
+    /// Who goes on with the other end of its connection.
+    pub carrier: Option<Arc<Generation>>,
 }
 
 /// A message between two hooks.

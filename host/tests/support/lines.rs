@@ -6,6 +6,7 @@
 //! - `/stream` answers with a head and goes on with a line for each message.
 //! - `/open` answers it, and `/join?ID` is then a request of that session, which upgrades or (with `x-wait`) waits.
 //! - `/refuse` answers it with 400 and is over.
+//! - `/panic` panics.
 
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ use super::journal::note;
 /// The header fields of a request for a connection.
 pub const UPGRADE: &str = "connection: upgrade\r\nupgrade: lines\r\n";
 
-struct Lines;
+/// The transport.
+pub struct Lines;
 
 impl Plugin for Lines {
     const NAME: &'static str = "lines";
@@ -42,10 +44,14 @@ impl Transport for Lines {
     }
 
     fn route(&self, request: &Request<'_>) -> Route {
+        if let Some(refusal) = request.refusal() {
+            return Route::Respond(Response::text(refusal.status, format!("refused: {refusal}\n")));
+        }
         if request.path() == "/join" { Route::Session(request.query().to_owned()) } else { Route::Open }
     }
 
     fn open(&self, request: &Request<'_>) -> Line {
+        assert_ne!(request.path(), "/panic");
         Line { name: request.query().to_owned(), exchange: None, streams: false, tail: Vec::new() }
     }
 
@@ -57,7 +63,7 @@ impl Transport for Lines {
 }
 
 /// One client's session.
-struct Line {
+pub struct Line {
     name: String,
     exchange: Option<ExchangeId>,
     streams: bool,

@@ -20,7 +20,7 @@ use switchboard_host::server;
 use tempfile::TempDir;
 
 /// How long a test that fails waits. One that passes never waits so long.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server that runs.
 pub struct Server {
@@ -87,6 +87,11 @@ impl Server {
     /// Connects a client of this name.
     pub fn connect(&self, name: &str) -> Client {
         self.ask(&format!("/primus?{name}"), lines::UPGRADE).connected()
+    }
+
+    /// Where it listens for a plugin.
+    pub fn addresses_of(&self, plugin: &str) -> Vec<SocketAddr> {
+        self.running.as_ref().expect("it runs").addresses_of(plugin)
     }
 
     /// Asks until the answer has this text in it.

@@ -1,0 +1,41 @@
+//! Accepting connections, until the shard goes down.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::shard::Shard;
+
+/// How long what was sent may wait for the peer to take it (TCP_USER_TIMEOUT, RFC 5482).
+const TAKEN_WITHIN: Duration = Duration::from_secs(60);
+
+/// Accepts connections; each goes to `serve` in a task of its own.
+pub async fn accept<F>(shard: Rc<Shard>, listener: TcpListener, serve: impl Fn(Rc<Shard>, TcpStream, SocketAddr) -> F)
+where
+    F: Future<Output = ()> + 'static,
+{
+    let mut going_down = shard.going_down();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = going_down.wait_for(|going_down| *going_down) => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                // A peer that takes nothing of what was sent to it is gone, or as good as gone.
+                if let Err(error) = SockRef::from(&stream).set_tcp_user_timeout(Some(TAKEN_WITHIN)) {
+                    tracing::debug!(%peer, %error, "no time limit for unread answers");
+                }
+                tokio::task::spawn_local(serve(Rc::clone(&shard), stream, peer));
+            }
+            Err(error) => {
+                // Most often no file descriptor is free: that passes, and asking again at once would only burn time.
+                tracing::warn!(%error, "a connection can't be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
