@@ -14,8 +14,7 @@ export class Connection {
   /** @param {any} primus An instance of some client's constructor. */
   constructor(primus) {
     this.primus = primus;
-    // A value from another realm (`vm`) has other prototypes: the copy is of this one.
-    primus.on('data', (data) => this.inbox.put(structuredClone(data)));
+    primus.on('data', (data) => this.inbox.put(copied(data)));
     primus.on('error', (error) => this.errors.push(error));
   }
 
@@ -39,4 +38,12 @@ export class Connection {
   end() {
     this.primus.end();
   }
+}
+
+/** A value from another realm (`vm`) has other prototypes: the copy is of this one. What primus-emitter adds for replies is left out. */
+function copied(value) {
+  if (typeof value === 'function') return null;
+  if (Array.isArray(value)) return Array.from(value, copied);
+  if (Object.prototype.toString.call(value) !== '[object Object]') return structuredClone(value);
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, copied(inner)]));
 }
