@@ -155,8 +155,13 @@ impl House {
 
     /// The spark with this public id.
     pub fn find(&self, public: &str) -> Option<SparkId> {
+        self.find_info(public).map(|info| info.id)
+    }
+
+    /// What is known of the spark with this public id.
+    pub fn find_info(&self, public: &str) -> Option<Arc<Info>> {
         let (id, secret) = id::parse(public)?;
-        (self.info(id)?.secret == secret).then_some(id)
+        self.info(id).filter(|info| info.secret == secret)
     }
 
     /// All sparks.

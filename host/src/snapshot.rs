@@ -11,7 +11,7 @@ use plugin_api::abi::host::{
 };
 use plugin_api::{Refusal, Request, SparkId};
 
-use crate::config::Config;
+use crate::config::{Config, PREFERRED_TRANSPORTS};
 use crate::generation::Generation;
 use crate::http::cors::Cors;
 use crate::http::forwarded::TrustedProxies;
@@ -270,7 +270,7 @@ impl Snapshot {
             }
         }
         let mut parts = Vec::new();
-        let mut transports = Vec::new();
+        let transports = self.client_transports();
         for generation in &self.generations {
             for (kind, name, text) in &generation.registrations.client_parts {
                 let kind = match kind.as_str() {
@@ -284,9 +284,9 @@ impl Snapshot {
                     }
                 };
                 match kind {
-                    PartKind::Transport => transports.push(name.clone()),
+                    PartKind::Transport if !transports.contains(name) => continue,
                     PartKind::Parser if Some(name.as_str()) != parser && !server.client_parsers.contains(name) => continue,
-                    PartKind::Parser | PartKind::Library | PartKind::Extension => {}
+                    PartKind::Transport | PartKind::Parser | PartKind::Library | PartKind::Extension => {}
                 }
                 parts.push(Part { kind, name: name.clone(), text: text.clone() });
             }
@@ -304,11 +304,28 @@ impl Snapshot {
         (config, parts)
     }
 
-    /// The transport that `/primus/spec` names: the one that the served client speaks, where there is one.
+    /// The transports of the served client, the preferred first.
+    fn client_transports(&self) -> Vec<String> {
+        let mut brought = brought_transports(&self.generations);
+        match &self.config.server.client_transports {
+            Some(named) => named.iter().filter(|name| brought.contains(name)).cloned().collect(),
+            None => {
+                let rank = |name: &String| PREFERRED_TRANSPORTS.iter().position(|known| known == name);
+                // Stable: those that are in no list keep the order of the plugins, behind all others.
+                brought.sort_by_key(|name| rank(name).unwrap_or(PREFERRED_TRANSPORTS.len()));
+                brought
+            }
+        }
+    }
+
+    /// The transport that `/primus/spec` names: the one that the served client prefers, where there is one.
     fn transformer(&self) -> Option<&TransportEntry> {
-        let has_client =
-            |entry: &&TransportEntry| entry.generation.registrations.client_parts.iter().any(|(kind, ..)| kind == "transport");
-        self.transports.iter().find(has_client).or(self.transports.first())
+        let brings = |entry: &TransportEntry, name: &String| {
+            entry.generation.registrations.client_parts.iter().any(|(kind, of, _)| kind == "transport" && of == name)
+        };
+        let preferred = self.client_transports().into_iter().next();
+        let of_client = preferred.and_then(|name| self.transports.iter().find(|entry| brings(entry, &name)));
+        of_client.or(self.transports.first())
     }
 
     /// What `/primus/spec` says.
@@ -319,6 +336,10 @@ impl Snapshot {
             version: PRIMUS_VERSION,
             parser: self.parser.as_ref().map(|parser| parser.handle.name().to_owned()).unwrap_or_default(),
             transformer: self.transformer().map(|entry| entry.handle.name().to_owned()).unwrap_or_default(),
+            transports: match &self.transports[..] {
+                [] | [_] => Vec::new(),
+                several => several.iter().map(|entry| entry.handle.name().to_owned()).collect(),
+            },
             quarantined: self
                 .generations
                 .iter()
@@ -347,6 +368,21 @@ impl Snapshot {
             }
         }
     }
+}
+
+/// The names of the transports that plugins bring the client, in their order.
+pub fn brought_transports(generations: &[Arc<Generation>]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for (_, name, _) in generations
+        .iter()
+        .flat_map(|generation| &generation.registrations.client_parts)
+        .filter(|(kind, ..)| kind == "transport")
+    {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
 }
 
 /// The required plugins that are not there.

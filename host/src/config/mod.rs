@@ -22,10 +22,13 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 pub use error::{ConfigError, Refusal};
 pub use pathname::Pathname;
 pub use plugin::{Pin, PluginConfig};
-pub use server::{CorsOptions, ForwardedBy, LogFormat, LogLevel, LogOptions, Overflow, Server, ShutdownOptions};
+pub use server::{
+    CorsOptions, ForwardedBy, LogFormat, LogLevel, LogOptions, Overflow, PREFERRED_TRANSPORTS, Server, ShutdownOptions,
+};
 pub use units::{ByteCount, PingInterval};
 
 use source::Source;
+use typed::Fault;
 
 /// A configuration file that has been read and found valid as far as the host can tell.
 ///
@@ -103,6 +106,29 @@ impl Config {
                 format!("{} names [{}], and no such plugin is there{hint}", config.place(), config.name)
             })
             .collect()
+    }
+}
+
+impl Config {
+    /// What is wrong with `client_transports`, given the names that there are: the first that is none of them, or comes twice.
+    ///
+    /// # Errors
+    /// [`ConfigError::Refused`] with the place of that name, and the names that there are.
+    pub fn check_client_transports(&self, brought: &[String]) -> Result<(), ConfigError> {
+        let named = self.server.client_transports.as_deref().unwrap_or_default();
+        for (index, name) in named.iter().enumerate() {
+            let fault = if !brought.contains(name) {
+                Fault::new(format!("no plugin brings the client a transport {name:?}"))
+            } else if named[..index].contains(name) {
+                Fault::new(format!("{name:?} is named twice"))
+            } else {
+                continue;
+            };
+            let fault = Fault { allowed: brought.to_vec(), found: Some(name.clone()), ..fault };
+            let fault = fault.inside(&index.to_string()).inside("client_transports").inside(server::TABLE);
+            return Err(self.source.refuse(fault));
+        }
+        Ok(())
     }
 }
 

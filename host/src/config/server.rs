@@ -7,7 +7,7 @@ use std::{
     fmt,
     marker::PhantomData,
     net::{IpAddr, SocketAddr},
-    num::NonZeroUsize,
+    num::{NonZeroU32, NonZeroUsize},
     path::{Path, PathBuf},
     str::FromStr,
     time::Duration,
@@ -26,6 +26,10 @@ use super::{
 
 /// The name of the host's own table.
 pub(super) const TABLE: &str = "server";
+
+/// In which order the served client tries transports where the file does not say: what costs least first. Others follow in the
+/// order in which they were loaded.
+pub const PREFERRED_TRANSPORTS: [&str; 4] = ["webtransport", "websocket", "sse", "long-polling"];
 
 /// The host's options, with defaults where the file is silent.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -58,6 +62,11 @@ pub struct Server {
     pub parser: Option<String>,
     /// Parsers that the served client has besides that one, for its option `parser`. Default: none.
     pub client_parsers: Vec<String>,
+    /// Transports of the served client, the preferred first, by the names of their plugins. Default: all that are enabled, in
+    /// the order of [`PREFERRED_TRANSPORTS`].
+    pub client_transports: Option<Vec<String>>,
+    /// HTTP requests of one session that may be under way at a time: those beyond get status 429. Default 16.
+    pub max_exchanges: NonZeroU32,
     /// Name of the client's global in a page without modules. Default `"Primus"`.
     #[serde(deserialize_with = "identifier")]
     pub global: String,
@@ -92,6 +101,8 @@ impl Default for Server {
             pinned: false,
             parser: None,
             client_parsers: Vec::new(),
+            client_transports: None,
+            max_exchanges: NonZeroU32::new(16).expect("16 is not 0"),
             global: "Primus".to_owned(),
             static_files: BTreeMap::new(),
             trusted_proxies: Vec::new(),
@@ -121,6 +132,9 @@ impl Server {
             return Err(
                 Fault::new(format!("must be at least max_message, which is {}", server.max_message)).inside("max_buffered")
             );
+        }
+        if server.client_transports.as_ref().is_some_and(Vec::is_empty) {
+            return Err(Fault::new("is empty: the served client needs a transport").inside("client_transports"));
         }
         if server.cors.credentials && server.cors.origins.iter().any(|origin| origin == "*") {
             return Err(Fault::new(

@@ -16,6 +16,7 @@ use crate::generation::Generation;
 use crate::house::House;
 use crate::loader::{self, Loaded};
 use crate::order::{self, Plan, Wanted};
+use crate::snapshot::brought_transports;
 
 impl Control {
     /// Starts, replaces and drops plugins until what is there is what is wanted, then puts the new picture into force.
@@ -53,6 +54,7 @@ impl Control {
         for line in self.config.unclaimed(self.sources.values().filter_map(|source| source.name.as_deref())) {
             tracing::info!("{line}");
         }
+        self.settle_client_transports(&plan);
         self.publish(self.in_order(&plan), &replaced);
         let wanted: Vec<_> = streams::places(&self.house.snapshot.load()).collect();
         self.house.listeners.retain(|place| wanted.contains(place));
@@ -102,6 +104,26 @@ impl Control {
             }
         }
         held_back
+    }
+
+    /// The client's transports can be judged only now that it is known which there are. Those that make no sense are refused, and
+    /// what was in force stays so.
+    fn settle_client_transports(&mut self, plan: &Plan) {
+        let brought = brought_transports(&self.in_order(plan));
+        match self.config.check_client_transports(&brought) {
+            Ok(()) => {
+                self.transports_in_force.clone_from(&self.config.server.client_transports);
+                self.transports_trouble = None;
+            }
+            Err(error) => {
+                let trouble = error.to_string();
+                if self.transports_trouble.as_ref() != Some(&trouble) {
+                    tracing::error!("the client keeps its transports: {trouble}");
+                }
+                self.transports_trouble = Some(trouble);
+                self.config.server.client_transports.clone_from(&self.transports_in_force);
+            }
+        }
     }
 
     /// What serves, in the order of the plan.

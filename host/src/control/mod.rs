@@ -49,6 +49,9 @@ pub struct Control {
     retiring: Vec<Arc<Generation>>,
     timers: Vec<(Instant, String, u64, u64)>,
     folder_trouble: Option<String>,
+    /// What is wrong with the client's transports as they are configured, and those that were not.
+    transports_trouble: Option<String>,
+    transports_in_force: Option<Vec<String>>,
     /// Something was seen that is not brought about yet.
     pending: bool,
     /// Since when files are seen that are still being written.
@@ -86,6 +89,8 @@ impl Control {
             retiring: Vec::new(),
             timers: Vec::new(),
             folder_trouble: None,
+            transports_trouble: None,
+            transports_in_force: None,
             pending: false,
             unsettled_since: None,
         })
@@ -163,6 +168,9 @@ impl Control {
             let wanted = !serves && self.config.plugin(&name).is_some_and(|config| config.enabled);
             source.trouble.as_ref().filter(|_| wanted).map(|trouble| format!("{}: {trouble}", path.display()))
         });
+        if let Some(trouble) = &self.transports_trouble {
+            anyhow::bail!("{trouble}");
+        }
         match troubles.collect::<Vec<_>>() {
             troubles if troubles.is_empty() => Ok(()),
             troubles => {

@@ -21,6 +21,7 @@ use crate::inbox::exchange::Reply;
 use crate::shard::Shard;
 use crate::shard::exchange::{Answered, Pending};
 use crate::snapshot::{Snapshot, TransportEntry};
+use crate::spark::id::UnderWay;
 
 impl Visit {
     /// The transports, in their order.
@@ -123,6 +124,16 @@ impl Visit {
         request: Request<'static>,
         coming: Coming,
     ) -> Response<Body> {
+        let house = self.shard.house();
+        let limit = snapshot.config.server.max_exchanges.get();
+        let under_way = match house.find_info(public).map(|info| UnderWay::begin(info, limit)) {
+            Some(None) => {
+                let refusal = format!("more than {limit} requests of the session are under way (max_exchanges)\n");
+                return text(StatusCode::TOO_MANY_REQUESTS, refusal);
+            }
+            Some(under_way) => under_way,
+            None => None,
+        };
         if let Err(response) = self.authorize(snapshot, &request).await {
             return response;
         }
@@ -130,7 +141,6 @@ impl Visit {
             Ok(received) => received,
             Err(response) => return response,
         };
-        let house = self.shard.house();
         let Some(id) = house.find(public) else {
             return match with_raw(&request.for_lost_session(), |raw| entry.handle.route(raw)) {
                 Ok(Route::Respond(response)) => plugin_response(response),
@@ -141,7 +151,7 @@ impl Visit {
                 }
             };
         };
-        let pending = Pending::new(house, id);
+        let pending = Pending::new(house, id, under_way);
         let exchange = pending.exchange();
         let (sender, receiver) = oneshot::channel();
         if id.shard() == self.shard.index() {

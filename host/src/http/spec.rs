@@ -26,6 +26,10 @@ pub struct Spec {
     pub parser: String,
     /// The name of the transport in force, as Primus calls its transformers.
     pub transformer: String,
+    /// The names of all transports, in the order in which requests are offered to them; the key, which Primus does not have, is left
+    /// out where there is one at most.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub transports: Vec<String>,
     /// Plugins that are there and don't serve; the key is left out while there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub quarantined: Vec<Quarantined>,
@@ -68,6 +72,7 @@ mod tests {
             version: PRIMUS_VERSION,
             parser: "json".to_owned(),
             transformer: "websockets".to_owned(),
+            transports: Vec::new(),
             quarantined: Vec::new(),
         }
     }
@@ -86,6 +91,12 @@ mod tests {
     fn a_server_that_does_not_ping_says_false() {
         let spec = Spec { ping_interval: None, ..spec() };
         assert!(spec.respond().body().starts_with(br#"{"pingInterval":false,"#));
+    }
+
+    #[test]
+    fn where_there_are_several_transports_all_are_named_behind_the_keys_of_primus() {
+        let spec = Spec { transports: vec!["sse".to_owned(), "websockets".to_owned()], ..spec() };
+        assert!(spec.respond().body().ends_with(br#","transformer":"websockets","transports":["sse","websockets"]}"#));
     }
 
     #[test]

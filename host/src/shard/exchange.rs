@@ -17,6 +17,7 @@ use super::Shard;
 use crate::house::House;
 use crate::inbox::Command;
 use crate::inbox::exchange::{BodySender, Chunks, Exchange, Reply, body};
+use crate::spark::id::UnderWay;
 
 /// Where a session's answer goes.
 pub enum ReplySender {
@@ -98,12 +99,14 @@ pub struct Pending {
     house: Arc<House>,
     exchange: Exchange,
     answered: bool,
+    _under_way: Option<UnderWay>,
 }
 
 impl Pending {
-    /// A new exchange of a session.
-    pub fn new(house: &Arc<House>, id: SparkId) -> Self {
-        Self { house: Arc::clone(house), exchange: Exchange { id, number: house.token() }, answered: false }
+    /// A new exchange of a session; `under_way` ends with it.
+    pub fn new(house: &Arc<House>, id: SparkId, under_way: Option<UnderWay>) -> Self {
+        let exchange = Exchange { id, number: house.token() };
+        Self { house: Arc::clone(house), exchange, answered: false, _under_way: under_way }
     }
 
     /// Which it is.

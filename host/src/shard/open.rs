@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use bytes::Bytes;
 use mio::net::TcpStream;
@@ -55,7 +56,7 @@ impl Shard {
             parser: parser.handle.name().to_owned(),
         };
         let encoded = value::to_vec(&info).unwrap_or_default().into_boxed_slice();
-        let info = Arc::new(Info { id, secret, encoded });
+        let info = Arc::new(Info { id, secret, encoded, exchanges: AtomicU32::new(0) });
         let spark = Spark {
             session,
             stream: None,
@@ -76,7 +77,7 @@ impl Shard {
             self.heartbeat.borrow_mut().add(id);
         }
         let (sender, receiver) = oneshot::channel();
-        let pending = Pending::new(&self.house, id);
+        let pending = Pending::new(&self.house, id, None);
         self.exchange(pending.exchange(), &request.opening(&id::public(info.id, info.secret)), sender);
         Ok((pending, receiver))
     }

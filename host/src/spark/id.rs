@@ -3,6 +3,9 @@
 //! 64 bits of the handle and 62 random ones in base64url, the form of Primus's own ids: so a spark is found by its id without
 //! a table.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use plugin_api::SparkId;
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -16,6 +19,26 @@ pub struct Info {
     pub secret: u64,
     /// The encoded [`plugin_api::SparkInfo`].
     pub encoded: Box<[u8]>,
+    /// HTTP requests of its session that are under way.
+    pub exchanges: AtomicU32,
+}
+
+/// One HTTP request of a session that is under way; the end of it is told by the drop.
+#[derive(Debug)]
+pub struct UnderWay(Arc<Info>);
+
+impl UnderWay {
+    /// One more, if there are fewer than `limit`.
+    pub fn begin(info: Arc<Info>, limit: u32) -> Option<Self> {
+        let under_way = Self(info);
+        (under_way.0.exchanges.fetch_add(1, Ordering::Relaxed) < limit).then_some(under_way)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.exchanges.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// 62 bits that nobody can guess.
