@@ -225,6 +225,8 @@ export declare class Primus extends EventEmitter {
   /** What the transport talks over, while there is a connection. */
   readonly socket: any;
   readonly transport: Record<string, any>;
+  /** The name of the transport that carries the messages, while the connection is open; else empty. */
+  readonly transportName: string;
   /** Messages that wait for a connection. */
   readonly buffer: any[];
   readonly timers: Timers;
@@ -364,7 +366,14 @@ export interface TransportPart {
   /** Whether it works in this runtime. */
   supported(options: Options): boolean;
   /** Begins to connect. Events may only be reported after it has returned. */
-  open(target: { url: string; options: Options }, events: TransportEvents): TransportConnection;
+  open(target: TransportTarget, events: TransportEvents): TransportConnection;
+}
+
+export interface TransportTarget {
+  url: string;
+  options: Options;
+  /** Whether no other transport is left to try: it has to come through somehow. Default: true. */
+  last?: boolean;
 }
 
 export interface TransportEvents {

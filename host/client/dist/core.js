@@ -302,13 +302,13 @@ var core = (() => {
     primus.on("incoming::open", () => opened(primus));
     primus.on("incoming::error", (error) => failed(primus, asError(error)));
     primus.on("incoming::end", () => broken(primus));
-    primus.recovery.on("reconnect scheduled", primus.emits("reconnect scheduled")).on("reconnect timeout", primus.emits("reconnect timeout")).on("reconnected", primus.emits("reconnected")).on("reconnect", (attempt, done) => {
+    primus.recovery.on("reconnect scheduled", primus.emits("reconnect scheduled")).on("reconnect timeout", primus.emits("reconnect timeout")).on("reconnected", primus.emits("reconnected")).on("reconnect", (attempt2, done) => {
       primus.emit("outgoing::reconnect");
-      primus.emit("reconnect", attempt, done);
-    }).on("reconnect failed", (error, attempt) => {
+      primus.emit("reconnect", attempt2, done);
+    }).on("reconnect failed", (error, attempt2) => {
       primus.wanted = false;
       primus.emit("end");
-      primus.emit("reconnect failed", error, attempt);
+      primus.emit("reconnect failed", error, attempt2);
     });
   }
   function expectOpen(primus) {
@@ -537,21 +537,21 @@ var core = (() => {
      */
     reconnect() {
       const now = Date.now();
-      const attempt = this.attempt ?? { ...this.#limits, attempt: 0, start: now, duration: 0, scheduled: 0, backoff: false };
-      if (attempt.backoff) return this;
+      const attempt2 = this.attempt ?? { ...this.#limits, attempt: 0, start: now, duration: 0, scheduled: 0, backoff: false };
+      if (attempt2.backoff) return this;
       this.#timers.clear();
-      attempt.duration = now - attempt.start;
-      if (attempt.attempt >= attempt.retries) {
+      attempt2.duration = now - attempt2.start;
+      if (attempt2.attempt >= attempt2.retries) {
         this.reset();
-        this.emit("reconnect failed", new Error(`Gave up reconnecting after ${attempt.attempt} attempts`), attempt);
+        this.emit("reconnect failed", new Error(`Gave up reconnecting after ${attempt2.attempt} attempts`), attempt2);
         return this;
       }
-      attempt.attempt += 1;
-      attempt.scheduled = delayMs(attempt);
-      attempt.backoff = true;
-      this.attempt = attempt;
-      this.#timers.setTimeout("delay", () => this.#connect(attempt), attempt.scheduled);
-      this.emit("reconnect scheduled", attempt);
+      attempt2.attempt += 1;
+      attempt2.scheduled = delayMs(attempt2);
+      attempt2.backoff = true;
+      this.attempt = attempt2;
+      this.#timers.setTimeout("delay", () => this.#connect(attempt2), attempt2.scheduled);
+      this.emit("reconnect scheduled", attempt2);
       return this;
     }
     /** @returns {boolean} Whether attempts are being made. */
@@ -565,12 +565,12 @@ var core = (() => {
      * @returns {this}
      */
     reconnected(error) {
-      const attempt = this.attempt;
-      if (!attempt) return this;
+      const attempt2 = this.attempt;
+      if (!attempt2) return this;
       if (error) return this.reconnect();
       this.reset();
-      attempt.duration = Date.now() - attempt.start;
-      this.emit("reconnected", attempt);
+      attempt2.duration = Date.now() - attempt2.start;
+      this.emit("reconnected", attempt2);
       return this;
     }
     /**
@@ -588,22 +588,22 @@ var core = (() => {
       this.removeAllListeners();
     }
     /** @param {ReconnectAttempt} attempt */
-    #connect(attempt) {
-      attempt.backoff = false;
-      attempt.duration = Date.now() - attempt.start;
-      this.#timers.setTimeout("deadline", () => this.#expired(attempt), attempt["reconnect timeout"]);
-      this.emit("reconnect", attempt, (error) => this.reconnected(error));
+    #connect(attempt2) {
+      attempt2.backoff = false;
+      attempt2.duration = Date.now() - attempt2.start;
+      this.#timers.setTimeout("deadline", () => this.#expired(attempt2), attempt2["reconnect timeout"]);
+      this.emit("reconnect", attempt2, (error) => this.reconnected(error));
     }
     /** @param {ReconnectAttempt} attempt */
-    #expired(attempt) {
+    #expired(attempt2) {
       const error = new Error("The attempt to reconnect took too long");
-      attempt.duration = Date.now() - attempt.start;
-      this.emit("reconnect timeout", error, attempt);
+      attempt2.duration = Date.now() - attempt2.start;
+      this.emit("reconnect timeout", error, attempt2);
       this.reconnected(error);
     }
   };
-  function delayMs({ min, max, factor, attempt }) {
-    return Math.min(max, Math.round((1 + Math.random()) * min * factor ** (attempt - 1)));
+  function delayMs({ min, max, factor, attempt: attempt2 }) {
+    return Math.min(max, Math.round((1 + Math.random()) * min * factor ** (attempt2 - 1)));
   }
 
   // src/transformers.js
@@ -631,39 +631,104 @@ var core = (() => {
     run(0);
   }
 
+  // src/memory.js
+  var LIFETIME_MS = 24 * 60 * 60 * 1e3;
+  function recall(primus) {
+    const kept = primus.worked ?? read(primus);
+    return kept && kept.until > Date.now() ? kept.name : void 0;
+  }
+  function remember(primus, { name }) {
+    if (primus.transports.length < 2) return;
+    primus.worked = { name, until: Date.now() + LIFETIME_MS };
+    attempt((storage) => storage.setItem(keyOf(primus), JSON.stringify(primus.worked)));
+  }
+  function forget(primus, { name }) {
+    if (recall(primus) !== name) return;
+    primus.worked = null;
+    attempt((storage) => storage.removeItem(keyOf(primus)));
+  }
+  function read(primus) {
+    return attempt((storage) => {
+      const { name, until } = JSON.parse(storage.getItem(keyOf(primus)) ?? "{}");
+      return typeof name === "string" && typeof until === "number" ? { name, until } : null;
+    });
+  }
+  function keyOf(primus) {
+    return `primus.transport:${primus.url.origin}${primus.pathname}`;
+  }
+  function attempt(use) {
+    if (typeof document === "undefined") return void 0;
+    for (
+      const name of
+      /** @type {const} */
+      ["localStorage", "sessionStorage"]
+    ) {
+      try {
+        return use(globalThis[name]);
+      } catch {
+      }
+    }
+    return void 0;
+  }
+
   // src/transports.js
+  var PATIENCE_MS = 4e3;
   function driveTransports(primus) {
     let current = null;
     const drop = () => {
       const gone = primus.connection;
+      primus.timers.clear("patience");
       primus.connection = primus.socket = current = null;
+      primus.transportName = "";
       gone?.close();
     };
-    const open = () => {
-      drop();
-      const part = choose(primus);
-      if (!part) return;
+    const attempt2 = ([part, ...others]) => {
+      const last = others.length === 0;
+      let opened2 = false;
+      const fallBack = () => {
+        forget(primus, part);
+        drop();
+        attempt2(others);
+      };
       const events = {
-        open: () => void (current === events && primus.emit("incoming::open")),
+        open: () => {
+          if (current !== events) return;
+          opened2 = true;
+          primus.timers.clear("patience");
+          primus.transportName = part.name;
+          remember(primus, part);
+          primus.emit("incoming::open");
+        },
         message: (data) => void (current === events && primus.emit("incoming::data", data)),
-        error: (error) => void (current === events && primus.emit("incoming::error", error)),
+        error: (error) => {
+          if (current !== events) return;
+          if (opened2 || last) primus.emit("incoming::error", error);
+          else fallBack();
+        },
         close: (info) => {
           if (current !== events) return;
+          if (!opened2 && !last) return fallBack();
+          if (!opened2) forget(primus, part);
           drop();
           primus.emit("incoming::end", info);
         }
       };
       current = events;
+      if (!last) primus.timers.setTimeout("patience", () => void (current === events && fallBack()), PATIENCE_MS);
       try {
         const url = String(primus.uri({ protocol: part.protocol ?? "http:", query: true }));
-        const connection = part.open({ url, options: primus.options }, events);
+        const connection = part.open({ url, options: primus.options, last }, events);
         primus.connection = connection;
         primus.socket = connection.socket ?? connection;
       } catch (error) {
         primus.timers.setTimeout("failure", () => events.error(error), 0);
       }
     };
-    primus.on("outgoing::open", open);
+    primus.on("outgoing::open", () => {
+      drop();
+      const parts = preferred(primus);
+      if (parts.length) attempt2(parts);
+    });
     primus.on("outgoing::reconnect", () => void primus.emit("outgoing::open"));
     primus.on("outgoing::end", drop);
     primus.on("outgoing::data", (message) => {
@@ -674,9 +739,15 @@ var core = (() => {
       }
     });
   }
-  function choose(primus) {
-    const usable = primus.transports.filter((part) => part.supported(primus.options));
-    return primus.AVOID_WEBSOCKETS && usable.find((part) => part.protocol !== "ws:") || usable[0];
+  function usable(primus) {
+    const parts = primus.transports.filter((part) => part.supported(primus.options));
+    if (!primus.AVOID_WEBSOCKETS) return parts;
+    return [...parts.filter(({ protocol }) => protocol !== "ws:"), ...parts.filter(({ protocol }) => protocol === "ws:")];
+  }
+  function preferred(primus) {
+    const parts = usable(primus);
+    const worked = recall(primus);
+    return [...parts.filter(({ name }) => name === worked), ...parts.filter(({ name }) => name !== worked)];
   }
 
   // src/url.js
@@ -757,6 +828,10 @@ var core = (() => {
     readyState = CLOSED;
     /** @type {any} What the transport talks over, while there is a connection. */
     socket = null;
+    /** The name of the transport that carries the messages, while the connection is open. */
+    transportName = "";
+    /** @type {{ name: string, until: number } | null | undefined} The transport that worked the last time; see `memory.js`. */
+    worked;
     /** The server said that it closes for good. */
     disconnect = false;
     /** The application wants a connection: it opened one, and neither it nor the server ended it. */
@@ -809,7 +884,7 @@ var core = (() => {
     }
     /** Connects the client with a transport. */
     client() {
-      if (!choose(this)) {
+      if (!usable(this).length) {
         this.critical(new Error("No transport works here; in Node before 22, install the package `ws` (CommonJS) or give the option `WebSocket`"));
       }
       driveTransports(this);

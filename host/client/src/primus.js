@@ -22,7 +22,7 @@ import { Recovery } from "./recovery.js";
 import { CLOSED, OPEN } from "./states.js";
 import { Timers } from "./timers.js";
 import { runTransformers } from "./transformers.js";
-import { choose, driveTransports } from "./transports.js";
+import { driveTransports, usable } from "./transports.js";
 import { buildUri, defaultUrl, formatQuery, parseQuery, parseUrl } from "./url.js";
 
 /** An emitter whose prototype also has what a definition sets (see `core.js`). */
@@ -37,6 +37,10 @@ export class Primus extends Defined {
   readyState = CLOSED;
   /** @type {any} What the transport talks over, while there is a connection. */
   socket = null;
+  /** The name of the transport that carries the messages, while the connection is open. */
+  transportName = "";
+  /** @type {{ name: string, until: number } | null | undefined} The transport that worked the last time; see `memory.js`. */
+  worked;
   /** The server said that it closes for good. */
   disconnect = false;
   /** The application wants a connection: it opened one, and neither it nor the server ended it. */
@@ -96,7 +100,7 @@ export class Primus extends Defined {
 
   /** Connects the client with a transport. */
   client() {
-    if (!choose(this)) {
+    if (!usable(this).length) {
       this.critical(new Error("No transport works here; in Node before 22, install the package `ws` (CommonJS) or give the option `WebSocket`"));
     }
     driveTransports(this);

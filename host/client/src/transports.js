@@ -1,11 +1,17 @@
 /**
  * The driver between a client and its transport parts: opens, sends and closes on `outgoing::…`, reports by `incoming::…`.
  *
- * A client has one connection at a time. What a dropped one still reports is not heard.
+ * A client has one connection at a time. What a dropped one still reports is not heard. Where a transport does not come through,
+ * the next one is tried, in the order of the configuration; only when the last one fails has the connection failed.
  *
  * @import { TransportEvents, TransportPart } from "../primus.d.ts"
  * @import { Primus } from "./primus.js"
  */
+
+import { forget, recall, remember } from "./memory.js";
+
+/** How long a transport may take to open while there are others to try. */
+const PATIENCE_MS = 4_000;
 
 /**
  * Connects a client to the first of its transports that works here.
@@ -18,30 +24,51 @@ export function driveTransports(primus) {
 
   const drop = () => {
     const gone = primus.connection;
+    primus.timers.clear("patience");
     primus.connection = primus.socket = current = null;
+    primus.transportName = "";
     gone?.close();
   };
 
-  const open = () => {
-    drop();
-    const part = choose(primus);
-    if (!part) return;
+  /** @param {readonly TransportPart[]} parts Those that are left to try. */
+  const attempt = ([part, ...others]) => {
+    const last = others.length === 0;
+    let opened = false;
+    const fallBack = () => {
+      forget(primus, part);
+      drop();
+      attempt(others);
+    };
 
     /** @type {TransportEvents} */
     const events = {
-      open: () => void (current === events && primus.emit("incoming::open")),
+      open: () => {
+        if (current !== events) return;
+        opened = true;
+        primus.timers.clear("patience");
+        primus.transportName = part.name;
+        remember(primus, part);
+        primus.emit("incoming::open");
+      },
       message: (data) => void (current === events && primus.emit("incoming::data", data)),
-      error: (error) => void (current === events && primus.emit("incoming::error", error)),
+      error: (error) => {
+        if (current !== events) return;
+        if (opened || last) primus.emit("incoming::error", error);
+        else fallBack();
+      },
       close: (info) => {
         if (current !== events) return;
+        if (!opened && !last) return fallBack();
+        if (!opened) forget(primus, part);
         drop();
         primus.emit("incoming::end", info);
       },
     };
     current = events;
+    if (!last) primus.timers.setTimeout("patience", () => void (current === events && fallBack()), PATIENCE_MS);
     try {
       const url = String(primus.uri({ protocol: part.protocol ?? "http:", query: true }));
-      const connection = part.open({ url, options: primus.options }, events);
+      const connection = part.open({ url, options: primus.options, last }, events);
       primus.connection = connection;
       primus.socket = connection.socket ?? connection;
     } catch (error) {
@@ -50,7 +77,11 @@ export function driveTransports(primus) {
     }
   };
 
-  primus.on("outgoing::open", open);
+  primus.on("outgoing::open", () => {
+    drop();
+    const parts = preferred(primus);
+    if (parts.length) attempt(parts);
+  });
   primus.on("outgoing::reconnect", () => void primus.emit("outgoing::open"));
   primus.on("outgoing::end", drop);
   primus.on("outgoing::data", (/** @type {any} */ message) => {
@@ -63,12 +94,25 @@ export function driveTransports(primus) {
 }
 
 /**
- * The first transport that works here. WebSockets that are to be avoided are the last resort.
+ * The transports that work here, in their order. WebSockets that are to be avoided are the last resort.
  *
  * @param {Primus} primus
- * @returns {TransportPart | undefined}
+ * @returns {TransportPart[]}
  */
-export function choose(primus) {
-  const usable = primus.transports.filter((part) => part.supported(primus.options));
-  return (primus.AVOID_WEBSOCKETS && usable.find((part) => part.protocol !== "ws:")) || usable[0];
+export function usable(primus) {
+  const parts = primus.transports.filter((part) => part.supported(primus.options));
+  if (!primus.AVOID_WEBSOCKETS) return parts;
+  return [...parts.filter(({ protocol }) => protocol !== "ws:"), ...parts.filter(({ protocol }) => protocol === "ws:")];
+}
+
+/**
+ * The same, and first the one that worked the last time.
+ *
+ * @param {Primus} primus
+ * @returns {TransportPart[]}
+ */
+function preferred(primus) {
+  const parts = usable(primus);
+  const worked = recall(primus);
+  return [...parts.filter(({ name }) => name === worked), ...parts.filter(({ name }) => name !== worked)];
 }
