@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
-import { connected, connecting, kinds } from './clients.js';
+import { connected, connecting, kinds, kindsOverHttp } from './clients.js';
 import { start, startFor } from './server.js';
 import { until } from './waiting.js';
 
@@ -36,12 +36,13 @@ const encodings = {
   'a mebibyte of objects': Array.from({ length: 20_000 }, (_, number) => ({ number, text: 'some text of a message' })),
 };
 
-for (const kind of kinds) {
+for (const kind of [...kinds, ...kindsOverHttp]) {
   describe(kind.name, { concurrency: false }, () => {
     /** @type {import('./server.js').Server} */
     let server;
+    const settings = { transformer: kind.transformer, ...kind.settings };
     before(async () => {
-      server = await start({ transformer: kind.transformer });
+      server = await start(settings);
     });
     after(() => server.remove());
 
@@ -102,7 +103,7 @@ for (const kind of kinds) {
       assert.equal(address.ip, '127.0.0.1');
       assert.ok(Number.isInteger(address.port) && address.port > 0);
       assert.equal(headers.host, `127.0.0.1:${server.port}`);
-      assert.equal(headers.upgrade.toLowerCase(), 'websocket');
+      if (kind.transformer) assert.equal(headers.upgrade.toLowerCase(), 'websocket');
     });
 
     if (kind.headers) {
@@ -192,7 +193,7 @@ for (const kind of kinds) {
     });
 
     test('the heartbeat keeps it open, and is answered', async (t) => {
-      const beating = await startFor(t, { transformer: kind.transformer, pingInterval: 150 });
+      const beating = await startFor(t, { ...settings, pingInterval: 150 });
       const client = await connected(t, kind, beating, { options: { pingTimeout: 5_000 } });
       const pings = [];
       const pongs = [];
@@ -207,7 +208,7 @@ for (const kind of kinds) {
     });
 
     test('a server that has gone silent is left, and found again', async (t) => {
-      const silent = await startFor(t, { transformer: kind.transformer, pingInterval: 0 });
+      const silent = await startFor(t, { ...settings, pingInterval: 0 });
       const client = await connected(t, kind, silent, { options: { pingTimeout: 150 } });
       const reconnected = client.event('reconnected');
       await client.event('offline');
@@ -217,7 +218,7 @@ for (const kind of kinds) {
     });
 
     test('survives a crash of the server: reconnects and sends what was queued, in order', async (t) => {
-      const mortal = await startFor(t, { transformer: kind.transformer });
+      const mortal = await startFor(t, settings);
       const client = await connected(t, kind, mortal);
       assert.equal(await client.ask('before'), 'before');
       const closed = client.event('close');
@@ -232,7 +233,7 @@ for (const kind of kinds) {
     });
 
     test('survives an orderly restart of the server', async (t) => {
-      const mortal = await startFor(t, { transformer: kind.transformer });
+      const mortal = await startFor(t, settings);
       const client = await connected(t, kind, mortal);
       const reconnected = client.event('reconnected');
       const { code } = await mortal.end('SIGTERM');

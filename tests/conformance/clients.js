@@ -14,6 +14,7 @@ import vm from 'node:vm';
 import WebSocket from 'ws';
 
 import { Connection } from './connection.js';
+import { implementation } from './server.js';
 
 const require = createRequire(import.meta.url);
 const Primus = require('primus');
@@ -24,7 +25,8 @@ const quickly = { reconnect: { min: 5, max: 100, factor: 1.2, retries: 500, 'rec
 /**
  * @typedef {object} Kind
  * @property {string} name
- * @property {string} transformer
+ * @property {string} [transformer] Of the reference, where it has one.
+ * @property {Partial<import('./server.js').Settings>} [settings] What else the server has to have.
  * @property {boolean} headers Whether it can send headers of its own, as Node can and browsers can't.
  * @property {(server: import('./server.js').Server) => Promise<any>} constructorFor
  */
@@ -61,6 +63,32 @@ export const kinds = [
     constructorFor: async (server) => inNode(await servedText(server)),
   },
 ];
+
+/** The served client where there is no WebSocket (ours only). @type {Kind[]} */
+export const kindsOverHttp = implementation === 'reference' ? [] : [
+  ['sse', 'sse'],
+  ['long-polling', 'long_polling'],
+].flatMap(([transport, library]) => {
+  const settings = {
+    plugins: ['json', library, 'conformance_app'],
+    // So long it tries to go on with its session when the server is down.
+    tables: { [transport]: { disconnect_ms: 3_000 } },
+  };
+  return [
+    {
+      name: `the served client over ${transport}, as a browser runs it`,
+      headers: false,
+      settings,
+      constructorFor: async (server) => inBrowser(await servedText(server)),
+    },
+    {
+      name: `the served client over ${transport}, in Node`,
+      headers: true,
+      settings,
+      constructorFor: async (server) => inNode(await servedText(server)),
+    },
+  ];
+});
 
 /**
  * Makes a client of `kind` that connects to `server` and is ended with the test `t`. It isn't open yet.
@@ -123,6 +151,12 @@ export function inBrowser(text) {
     Uint8Array,
     TextEncoder,
     TextDecoder,
+    AbortController,
+    ReadableStream,
+    DataView,
+    atob,
+    btoa,
+    fetch,
     URL,
     URLSearchParams,
     console,
