@@ -45,7 +45,6 @@ use serde::Serialize;
 
 pub mod frames;
 mod refusal;
-mod seats;
 pub mod session;
 mod token;
 mod window;
@@ -189,7 +188,8 @@ impl<C> Clone for Resumable<C> {
 impl<C: Carriage> Resumable<C> {
     /// With a carriage and limits.
     pub fn new(carriage: C, limits: Limits) -> Self {
-        Self(Arc::new(Endpoint { carriage, limits, seats: Arc::default() }))
+        let seats = Arc::new(Seats::new(limits.max_sessions_per_address));
+        Self(Arc::new(Endpoint { carriage, limits, seats }))
     }
 
     fn seat(&self, request: &Request<'_>) -> Seat {
@@ -219,13 +219,8 @@ impl<C: Carriage> Transport for Resumable<C> {
             Some(Ok(named)) => Route::Session(named.token.public().to_owned()),
             Some(Err(refusal)) => Route::Respond(refusal.response()),
             None if request.method() != "GET" => Route::Respond(Refusal::Gone.response()),
-            None => {
-                let limit = self.0.limits.max_sessions_per_address;
-                match self.0.seats.has_room_for(request, limit) {
-                    true => Route::Open,
-                    false => Route::Respond(Refusal::Sessions(limit).response()),
-                }
-            }
+            None if self.0.seats.has_room_for(request) => Route::Open,
+            None => Route::Respond(Refusal::Sessions(self.0.limits.max_sessions_per_address).response()),
         }
     }
 

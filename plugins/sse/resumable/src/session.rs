@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plugin_api::{Carrier as Gone, Close, DisconnectReason, Events, ExchangeId, Kind, Request, Response, TimerId};
+use seats::Seat;
 
 use crate::frames::Messages;
 use crate::refusal::Refusal;
-use crate::seats::Seat;
 use crate::token::Token;
 use crate::window::{Misnumbered, Window};
 use crate::{Carriage, Closing, Endpoint, Opening, Reach, Said};
