@@ -56,13 +56,14 @@ test('a seed brings the same numbers again', () => {
 
 test('while plugins are replaced, disabled, corrupted and panic, each message comes once and in order', async () => {
   const result = await run({ seed: 4, seconds: 15 });
-  const { lost, repeated, reordered, dropped, unpromised, faults } = result;
-  assert.deepEqual({ lost, repeated, reordered, dropped, unpromised, faults }, {
+  const { lost, repeated, reordered, dropped, unpromised, forgotten, faults } = result;
+  assert.deepEqual({ lost, repeated, reordered, dropped, unpromised, forgotten, faults }, {
     lost: 0,
     repeated: 0,
     reordered: 0,
     dropped: 0,
     unpromised: [],
+    forgotten: [],
     faults: [],
   });
   assert.ok(result.reloads > 0 && result.sent > 1_000 && result.promised > 0, JSON.stringify(result));

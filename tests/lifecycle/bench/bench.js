@@ -16,7 +16,7 @@ import { until } from '../../conformance/waiting.js';
 import { Driver } from './driver.js';
 import { plugins } from './plugins.js';
 import { Random } from './random.js';
-import { report, text } from './report.js';
+import { isFaultless, report, text } from './report.js';
 
 const WORKERS = 2;
 const here = fileURLToPath(new URL('.', import.meta.url));
@@ -108,6 +108,5 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const progress = (line) => console.log(`${((performance.now() - began) / 1_000).toFixed(1).padStart(7)} s  ${line}`);
   const result = await run({ seed, seconds, reloads: Number(values.reloads ?? 0), progress });
   console.log(`\n${text(result)}`);
-  const faulty = result.lost + result.repeated + result.reordered + result.dropped + result.unpromised.length + result.faults.length;
-  process.exit(faulty > 0 ? 1 : 0);
+  process.exit(isFaultless(result) ? 0 : 1);
 }

@@ -17,6 +17,9 @@ const require = createRequire(import.meta.url);
  * @property {(why: string) => void} closed Once, also where it never opened.
  */
 
+/** Milliseconds that clients wait where they would give up by themselves: a busy machine is not a fault of the server. */
+const PATIENCE = 60_000;
+
 /** Which plugins each needs besides the parser. */
 export const needs = {
   websocket: ['websocket'],
@@ -79,7 +82,7 @@ function overWebSocket(url, { opened, received, closed }) {
 function overPrimus(url, { opened, received, closed }) {
   const Primus = require('primus');
   const Client = Primus.createSocket({ transformer: 'websockets', parser: 'json', pathname: '/primus' });
-  const primus = new Client(url, { strategy: false });
+  const primus = new Client(url, { strategy: false, timeout: PATIENCE });
   primus.on('open', opened);
   primus.on('data', received);
   primus.on('error', (error) => closed(`error: ${error.message}`));
@@ -100,7 +103,8 @@ function overEngine(port, transports, query, { opened, received, closed }) {
 
 function overSockJS(url, transport, { opened, received, closed }) {
   const SockJS = require('sockjs-client');
-  const socket = new SockJS(url, null, { transports: [transport] });
+  require('sockjs-client/lib/info-receiver').timeout = PATIENCE;
+  const socket = new SockJS(url, null, { transports: [transport], timeout: PATIENCE });
   socket.onopen = opened;
   socket.onmessage = ({ data }) => take(data, received, (text) => socket.send(text));
   socket.onclose = ({ code, reason }) => closed(`closed with ${code} ${reason}`);

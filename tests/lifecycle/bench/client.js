@@ -28,6 +28,8 @@ export class Client {
   accounts = {};
   /** Errors in the place of an answer. @type {{ from: number, to: number, needs: string[], what: string }[]} */
   refusals = [];
+  /** What a plugin has forgotten of before. @type {{ at: number, what: string, needs: string[] }[]} */
+  forgotten = [];
   /** Connections that ended without being asked to. @type {{ from: number, to: number, needs: string[], what: string }[]} */
   drops = [];
   /** What nothing excuses. @type {string[]} */
@@ -36,6 +38,8 @@ export class Client {
   /** Answers that were waited for long. @type {{ from: number, to: number }[]} */
   pauses = [];
   #sentAt = {};
+  /** The first number of each stream since it was opened. @type {Record<string, number>} */
+  #begunAt = {};
   #connection;
   #attempt;
   #pace;
@@ -83,6 +87,7 @@ export class Client {
   /** Begins to send. */
   go() {
     this.#state = 'sending';
+    for (const stream of this.how.streams) this.#begunAt[stream] = this.sent[stream] + 1;
     const fill = () => this.how.streams.forEach((stream) => this.#fill(stream));
     this.#pace = setInterval(fill, PACE_MS);
     fill();
@@ -180,9 +185,17 @@ export class Client {
       this.#refused(rest[0][0], rest[0][1], ['ledger'], 'unserved');
     } else if (what === 'unserved' && rest[0]?.data) {
       this.#refused('event', rest[0].data[1], ['ledger'], 'unserved');
+    } else if (what === 'first') {
+      if (rest[1] > this.#begunAt[rest[0]]) this.#forgot(`numbers of ${rest[0]} of ${this.how.name}`, 'ledger');
+    } else if (what === 'gathered') {
+      this.#forgot(`members of ${rest[0]}`, 'rooms');
     } else {
       this.faults.push(`${this.how.name} got ${JSON.stringify(value)}`);
     }
+  }
+
+  #forgot(what, plugin) {
+    this.forgotten.push({ at: now(), what, needs: [plugin] });
   }
 
   #packet(packet) {

@@ -5,6 +5,9 @@
 /** Milliseconds that an answer may have been under way when its plugin went or came. */
 const MARGIN = 250;
 
+/** Milliseconds in which all who miss what a plugin has forgotten have told so, once one has. */
+const AT_ONCE = 5_000;
+
 /**
  * @param {object} run
  * @param {import('./driver.js').Driver} run.driver
@@ -23,6 +26,7 @@ export function report({ driver, records, generations, seed, seconds }) {
   const drops = records.flatMap((record) => record.drops);
   const dropped = drops.filter((drop) => !promised(drop));
   const unpromised = refusals.filter((refusal) => !promised(refusal));
+  const forgotten = unexcused(records.flatMap((record) => record.forgotten), driver.away);
   const pauses = records.flatMap((record) => record.pauses);
   const inSwitch = ({ from, to }) => driver.switches.some((change) => to >= change.from && from <= change.to);
   const longest = (some) => some.reduce((most, { from, to }) => Math.max(most, to - from), 0);
@@ -47,6 +51,7 @@ export function report({ driver, records, generations, seed, seconds }) {
     dropped: dropped.length,
     promised: refusals.length - unpromised.length + drops.length - dropped.length,
     unpromised: unpromised.map(({ client, what, from, to }) => `${client}: ${what} (asked ${Math.round(to - from)} ms before)`),
+    forgotten,
     faults: [...dropped.map(({ what }) => `dropped: ${what}`), ...records.flatMap((record) => record.faults)],
     longestPauseMs: Math.round(longest(pauses.filter(inSwitch))),
     longestPauseElsewhereMs: Math.round(longest(pauses.filter((pause) => !inSwitch(pause)))),
@@ -54,10 +59,28 @@ export function report({ driver, records, generations, seed, seconds }) {
   };
 }
 
+/** What was forgotten by plugins that had not been away: when a plugin is back, each thing that it knew is missed once. */
+function unexcused(forgotten, away) {
+  const missed = new Map();
+  const strange = [];
+  for (const { at, what, needs } of forgotten.toSorted((a, b) => a.at - b.at)) {
+    const last = away.findLast(({ plugin, from }) => needs.includes(plugin) && from <= at);
+    const before = missed.get(what);
+    if (!last || (before > last.from && at - before > AT_ONCE)) strange.push(`forgotten: ${what}`);
+    if (!(before > last?.from)) missed.set(what, at);
+  }
+  return strange;
+}
+
 function quantiles(values) {
   if (values.length === 0) return undefined;
   const sorted = values.map(Math.round).sort((a, b) => a - b);
   return { count: sorted.length, least: sorted[0], median: sorted[Math.floor(sorted.length / 2)], most: sorted.at(-1) };
+}
+
+/** Whether nothing was lost, and nothing strange was seen. */
+export function isFaultless({ lost, repeated, reordered, dropped, unpromised, forgotten, faults }) {
+  return lost + repeated + reordered + dropped + unpromised.length + forgotten.length + faults.length === 0;
 }
 
 /** The report as lines to read. */
@@ -75,9 +98,10 @@ export function text(result) {
     ['connections dropped', result.dropped],
     ['errors that were promised', result.promised],
     ['errors that were not', result.unpromised.length],
+    ['forgotten by plugins', result.forgotten.length],
     ['longest pause of a client', `${result.longestPauseMs} ms while plugins were replaced, ${result.longestPauseElsewhereMs} ms otherwise`],
     ['first message served', served ? `${served.median} ms after the file's change (${served.least} to ${served.most}, ${served.count} times)` : 'none'],
   ].map(([name, value]) => `${name.padEnd(26)} ${value}`);
-  for (const line of [...result.faults, ...result.unpromised].slice(0, 20)) lines.push(`  ! ${line}`);
+  for (const line of [...result.faults, ...result.unpromised, ...result.forgotten].slice(0, 20)) lines.push(`  ! ${line}`);
   return lines.join('\n');
 }

@@ -111,6 +111,7 @@ function record(client) {
     sent: sentBy(client),
     ...faults,
     drops: client.drops,
+    forgotten: client.forgotten,
     openings: client.openings,
     faults: client.faults,
     refusals: client.refusals,

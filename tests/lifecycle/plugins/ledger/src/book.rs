@@ -18,11 +18,29 @@ pub enum Stream {
     Event,
 }
 
-/// A number that is not the one after the last.
+impl Stream {
+    /// As clients call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Echo => "echo",
+            Self::Room => "room",
+            Self::Event => "event",
+        }
+    }
+}
+
+/// How a number stands to the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fault {
-    /// The last one.
-    pub last: u64,
+pub enum Entry {
+    /// It is the one after it.
+    Next,
+    /// There is none in the book: it is the first, or the book was begun anew.
+    First,
+    /// Another one was to come.
+    Fault {
+        /// The one before.
+        last: u64,
+    },
 }
 
 /// The last numbers of all sparks.
@@ -32,12 +50,13 @@ pub struct Book {
 }
 
 impl Book {
-    /// Enters a number. The first of a stream may be any: a book that was begun anew does not know what was before.
-    pub fn enter(&mut self, spark: SparkId, stream: Stream, number: u64) -> Result<(), Fault> {
+    /// Enters a number.
+    pub fn enter(&mut self, spark: SparkId, stream: Stream, number: u64) -> Entry {
         let last = self.pages.entry(spark).or_default()[stream as usize].replace(number);
         match last {
-            Some(last) if last + 1 != number => Err(Fault { last }),
-            _ => Ok(()),
+            Some(last) if last + 1 == number => Entry::Next,
+            Some(last) => Entry::Fault { last },
+            None => Entry::First,
         }
     }
 

@@ -3,7 +3,8 @@
 //! `["echo", n]` is answered by the same with the time at which this generation was started, `["room", n, size]` goes to the
 //! members of the sender's room (`?room=`, of so many members) as `["room", sender, n]` (`?name=`), and the event `tally` with `n`
 //! is acknowledged and answered by the event `tallied`. A number that isn't the one after the last is answered by `["fault", …]`
-//! too, and what can't be done since another plugin is away by `["refused", stream, n, reason]`.
+//! too, one of which the book knows no last one by `["first", stream, n]`, and what can't be done since another plugin is away by
+//! `["refused", stream, n, reason]`. `["gathered", room]` says that a room had lost members and has got them back.
 #![forbid(unsafe_code)]
 
 mod book;
@@ -17,7 +18,7 @@ use plugin_api::services::rooms::{Except, RoomsClient};
 use plugin_api::value;
 use serde::{Deserialize, Serialize};
 
-use self::book::{Book, Stream};
+use self::book::{Book, Entry, Stream};
 
 struct Ledger {
     book: Mutex<Book>,
@@ -123,8 +124,10 @@ impl Ledger {
 
     fn enter(&self, spark: Spark<'_>, stream: Stream, number: u64) {
         let entered = self.book().enter(spark.handle(), stream, number);
-        if let Err(fault) = entered {
-            write(spark, &("fault", format!("{stream:?}"), number, fault.last));
+        match entered {
+            Entry::Next => {}
+            Entry::First => write(spark, &("first", stream.name(), number)),
+            Entry::Fault { last } => write(spark, &("fault", stream.name(), number, last)),
         }
     }
 }
@@ -148,6 +151,7 @@ fn to_room(spark: Spark<'_>, number: u64, size: u64) -> Result<(), String> {
         if found < size {
             return Err(format!("the room has {found} members of {size}"));
         }
+        write(spark, &("gathered", &room));
     }
     let payload = Payload::of(&("room", name, number)).map_err(|error| error.to_string())?;
     rooms.broadcast(vec![&room], Except::default(), payload).map(drop).map_err(text)
