@@ -8,6 +8,7 @@
 #![expect(unsafe_code, reason = "loading a library runs its constructors, and its symbols are trusted after the layout check")]
 
 mod copies;
+mod report;
 mod trust;
 
 use std::ffi::OsStr;
@@ -207,21 +208,12 @@ fn summary(error: &LibraryError) -> String {
             format!("it was built with plugin-api {actual_version}, this host has {expected_version}")
         }
         LibraryError::InvalidAbiHeader(_) => "it was built with another version of abi_stable".to_owned(),
-        error => differences(&error.to_string()),
+        error => {
+            let report = error.to_string();
+            tracing::debug!(report, "the layout check's whole report");
+            report::differences(&report)
+        }
     }
-}
-
-/// The lines of the layout check's report that say what differs; the whole is hundreds of lines long.
-fn differences(report: &str) -> String {
-    tracing::debug!(report, "the layout check's whole report");
-    let says_what = |line: &&str| {
-        let path = line.strip_prefix("field_name:").is_some_and(|name| !name.trim().bytes().all(|byte| byte.is_ascii_digit()));
-        path || ["Error:", "Expected:", "Found:"].iter().any(|mark| line.starts_with(mark))
-    };
-    let mut telling: Vec<&str> = report.lines().map(str::trim).filter(says_what).collect();
-    telling.dedup();
-    telling.truncate(8);
-    if telling.is_empty() { report.lines().take(4).collect::<Vec<_>>().join("; ") } else { telling.join("; ") }
 }
 
 /// Bytes as hexadecimal digits.
