@@ -11,7 +11,7 @@ use plugin_api::abi::status;
 use plugin_api::{Payload, SparkId};
 use tokio::sync::{oneshot, watch};
 
-use crate::http::library::Library;
+use crate::http::library::{ClientConfig, Library, Part};
 use crate::http::metrics::{Figure, Kind};
 use crate::inbox::adoption::{Adoption, Arrivals};
 use crate::inbox::control::ControlSender;
@@ -57,6 +57,8 @@ pub struct House {
 pub struct ClientLibrary {
     /// The number of the picture.
     pub version: u64,
+    /// What it was made of.
+    pub made_of: Option<(ClientConfig, Vec<Part>)>,
     /// The client, or why there is none.
     pub library: Option<Result<Arc<Library>, String>>,
 }

@@ -60,6 +60,12 @@ impl Control {
         self.house.listeners.retain(|place| wanted.contains(place));
         // Not what was published: a generation that could not take over the state has given way to the former one.
         let generations = self.in_order(&plan);
+        for new in &generations {
+            let is_among = |some: &[Arc<Generation>]| some.iter().any(|one| Arc::ptr_eq(one, new));
+            if !is_among(&former) && !replaced.iter().any(|(_, by)| Arc::ptr_eq(by, new)) {
+                tracing::info!(plugin = new.name(), version = new.manifest.version, "is live");
+            }
+        }
         former.retain(|old| !generations.iter().any(|new| Arc::ptr_eq(old, new)));
         for old in &former {
             if !replaced.iter().any(|(of, _)| Arc::ptr_eq(of, old)) {
@@ -194,9 +200,6 @@ impl Control {
                 source.trouble = None;
                 if let Some(old) = source.generation.replace(Arc::clone(&generation)) {
                     replaced.push((old, generation));
-                } else {
-                    let version = &generation.manifest.version;
-                    tracing::info!(plugin = name, version, "is live");
                 }
             }
             Err(failure) => {

@@ -66,20 +66,31 @@ impl Control {
         self.assemble_client();
     }
 
-    /// Assembles the client of the picture in force, beside everything else: compressing takes its time.
+    /// Assembles the client of the picture in force, beside everything else: compressing takes its time. One that is made of the
+    /// same parts as the last is that one.
     fn assemble_client(&self) {
-        let snapshot = self.house.snapshot.load_full();
+        let version = self.house.snapshot.load().number;
+        let made_of = self.house.snapshot.load().client();
+        let is_known = self.house.library.send_if_modified(|state| {
+            let same = state.made_of.as_ref() == Some(&made_of);
+            if same {
+                state.version = version;
+            }
+            same
+        });
+        if is_known {
+            return;
+        }
         let house = Arc::clone(&self.house);
         std::thread::spawn(move || {
-            let (config, parts) = snapshot.client();
-            let library = Library::build(config, &parts).map(Arc::new).map_err(|error| error.to_string());
+            let library = Library::build(made_of.0.clone(), &made_of.1).map(Arc::new).map_err(|error| error.to_string());
             if let Err(error) = &library {
                 tracing::error!("the client can't be assembled: {error}");
             }
             house.library.send_if_modified(|state| {
-                let newer = snapshot.number > state.version;
+                let newer = version > state.version;
                 if newer {
-                    *state = ClientLibrary { version: snapshot.number, library: Some(library) };
+                    *state = ClientLibrary { version, made_of: Some(made_of), library: Some(library) };
                 }
                 newer
             });
