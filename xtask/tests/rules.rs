@@ -99,9 +99,16 @@ fn every_rust_file_says_first_what_it_is() {
     );
 }
 
-/// Where `unsafe` may stand: the ABI, the macro that exports a plugin, the loader, and the benchmark's limit, which is made
-/// of system calls.
-const UNSAFE: [&str; 4] = ["plugin-api/src/abi/", "plugin-api/src/lib.rs", "host/src/loader/", "tests/load/limit/"];
+/// Where `unsafe` may stand: the ABI, the macro that exports a plugin (and both as they once were), the loader, and the
+/// benchmark's limit, which is made of system calls.
+const UNSAFE: [&str; 6] = [
+    "plugin-api/src/abi/",
+    "plugin-api/src/lib.rs",
+    "tests/lifecycle/interface-1.0/interface/src/abi/",
+    "tests/lifecycle/interface-1.0/interface/src/lib.rs",
+    "host/src/loader/",
+    "tests/load/limit/",
+];
 
 /// `unsafe` as code: a block, function, implementation or attribute, and not a lint's name or a word in a text.
 fn is_unsafe(code: &str) -> bool {
