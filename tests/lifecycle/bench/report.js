@@ -2,8 +2,8 @@
  * @file What a run has come to: sums over all clients, and whether each error was promised.
  */
 
-/** Milliseconds that an answer may have been under way when its plugin went or came. */
-const MARGIN = 250;
+/** Milliseconds that a busy machine may take until all threads know that a plugin has come. */
+const MARGIN = 2_000;
 
 /** Milliseconds in which all who miss what a plugin has forgotten have told so, once one has. */
 const AT_ONCE = 5_000;
