@@ -176,6 +176,16 @@ impl House {
         sparks
     }
 
+    /// What is known of all sparks.
+    pub fn infos(&self) -> Vec<Arc<Info>> {
+        let mut infos = Vec::new();
+        for directory in &self.directories {
+            let directory = directory.read().unwrap_or_else(PoisonError::into_inner);
+            infos.extend(directory.iter().flatten().map(Arc::clone));
+        }
+        infos
+    }
+
     /// A shard has ended: what it is told is dropped, and its sparks are gone.
     pub fn shard_ended(&self, shard: u8) {
         let shard = usize::from(shard);

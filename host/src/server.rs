@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use plugin_api::abi::module::PluginModuleRef;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
 
 use crate::config::{Config, LogFormat};
@@ -23,26 +22,39 @@ use crate::house::House;
 use crate::inbox::Command;
 use crate::inbox::control::{ControlSender, Request};
 use crate::listeners::{bind, claim};
+use crate::operator::attend;
+use crate::operator::listen::ControlSocket;
 use crate::parsers::ParserNumbers;
 use crate::shard::turn::{self, Sockets};
 use crate::shard::{self, Shard};
 use crate::snapshot::Snapshot;
+use crate::supervisor::Supervisor;
 use crate::watch;
 
-/// Serves until SIGTERM or SIGINT. `linked` are plugins that are part of the binary.
+/// Serves until it is told to go. `linked` are plugins that are part of the binary.
 ///
 /// # Errors
 ///
-/// See [`Server::start`]; or signals can't be waited for.
+/// See [`Server::start`] and [`attend::attend`].
 pub fn serve(config: Config, linked: Vec<PluginModuleRef>) -> anyhow::Result<()> {
     start_log(&config);
-    let server = Server::start(config, linked)?;
+    let supervisor = Supervisor::from_environment();
+    let server = Server::start(config.clone(), linked)?;
+    let socket = ControlSocket::open(&config);
     println!("Switchboard is ready at http://{}/", shown(server.address()));
     std::io::stdout().flush()?;
-    wait_for_signal()?;
-    server.stop();
+    attend::attend(server, config, socket, &supervisor)?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// What clients are told when the server goes down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Farewell {
+    /// What `shutdown.reconnect` says.
+    AsConfigured,
+    /// To come back.
+    Reconnect,
 }
 
 /// A server that runs.
@@ -97,9 +109,19 @@ impl Server {
         self.house.listeners.addresses(plugin)
     }
 
+    /// What its threads share.
+    pub fn house(&self) -> Arc<House> {
+        Arc::clone(&self.house)
+    }
+
+    /// Where its control thread is asked.
+    pub fn control(&self) -> ControlSender {
+        self.control.clone()
+    }
+
     /// Stops it: after the time of draining, all connections are closed and all plugins stopped.
-    pub fn stop(self) {
-        shut_down(&self.house, &self.shards);
+    pub fn stop(self, farewell: Farewell) {
+        shut_down(&self.house, &self.shards, farewell);
         self.control.send(Request::Stop);
         let _ = self.control_thread.join();
     }
@@ -164,28 +186,16 @@ fn run_shard(index: u8, house: Arc<House>, listener: std::net::TcpListener) -> s
     })
 }
 
-fn wait_for_signal() -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        tokio::select! {
-            _ = terminate.recv() => tracing::info!("SIGTERM: going down"),
-            _ = interrupt.recv() => tracing::info!("SIGINT: going down"),
-        }
-        Ok(())
-    })
-}
-
-fn shut_down(house: &House, threads: &[JoinHandle<()>]) {
+fn shut_down(house: &House, threads: &[JoinHandle<()>], farewell: Farewell) {
     let snapshot = house.snapshot.load_full();
     let options = &snapshot.config.server.shutdown;
+    let reconnect = options.reconnect || farewell == Farewell::Reconnect;
     house.draining.store(true, Ordering::Relaxed);
     if !options.drain.is_zero() {
         std::thread::sleep(options.drain);
     }
     for inbox in &house.inboxes {
-        inbox.post(Command::Shutdown { reconnect: options.reconnect });
+        inbox.post(Command::Shutdown { reconnect });
     }
     let until = Instant::now() + options.timeout;
     while threads.iter().any(|thread| !thread.is_finished()) && Instant::now() < until {

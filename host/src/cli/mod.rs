@@ -1,14 +1,17 @@
-//! The command line: `switchboard serve | check | plugins | library | new`.
+//! The command line: `switchboard serve | plugins | reload | enable | disable | sparks | drain | check | library | new`.
 //!
 //! Knows arguments, help and how an answer is printed. What needs the loader or the server it asks of a [`House`], so that
-//! each command can be tested without one. No plugin's code runs in a process that prints: `check` and `plugins` look at
+//! each command can be tested without one; a server that runs it asks by its control socket. No plugin's code runs in a process that prints: `check` and `plugins` look at
 //! each library in a child (`inspection`), so that one that crashes takes nothing with it.
 
 mod check;
+mod enable;
 mod inspection;
 mod library;
 mod new;
 mod plugins;
+mod running;
+mod sparks;
 
 use std::{
     path::{Path, PathBuf},
@@ -20,8 +23,10 @@ use clap::{Parser, Subcommand};
 use crate::{
     config::{Config, ConfigError, PluginConfig},
     http::library::Library,
+    operator::protocol::Question,
 };
 
+use enable::Wanted;
 pub use inspection::{Brought, Inspection};
 
 /// What the commands ask of the rest of the host.
@@ -55,7 +60,8 @@ enum Command {
     /// Run the server
     ///
     /// Loads the libraries of the plugins folder, and follows its changes and those of plugins.toml until it gets SIGTERM or
-    /// SIGINT. Logs go to standard error.
+    /// SIGINT; a second one ends it at once. SIGHUP has plugins.toml read again. Logs go to standard error. A supervisor that
+    /// sets NOTIFY_SOCKET, as systemd does, is told when it is ready, reloading and stopping, and of its life (WATCHDOG_USEC).
     Serve(ConfigFile),
     /// Load libraries in a process of their own and show what they are
     ///
@@ -68,11 +74,71 @@ enum Command {
         #[command(flatten)]
         config: ConfigFile,
     },
-    /// List the plugins, and what becomes of each
+    /// List the plugins, and how each stands
     ///
-    /// Shows what the configuration and the plugins folder make of each plugin. If the server is running, the plugins that it
-    /// has in quarantine are shown with the reason.
-    Plugins(ConfigFile),
+    /// Asks the server that runs with this configuration; where none does, shows what the configuration and the plugins folder
+    /// would make of each plugin.
+    Plugins {
+        /// Go on, and print the list again whenever it has changed
+        #[arg(long)]
+        watch: bool,
+        /// Print one line of JSON for a list
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Have a running server load a plugin anew from its file
+    ///
+    /// The new generation takes the old one's state over and replaces it between two messages; a plugin in quarantine comes back.
+    /// Waits until it serves. Fails, with the reason, if it doesn't: then the old generation goes on.
+    Reload {
+        /// The plugin's name
+        #[arg(value_name = "NAME")]
+        plugin: String,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Enable a plugin in plugins.toml
+    ///
+    /// Writes `enabled = true` into its table, and leaves everything else in the file as it is. If a server runs with this
+    /// configuration, waits until the plugin serves. Fails, with the reason, if it doesn't.
+    Enable {
+        /// The plugin's name
+        #[arg(value_name = "NAME")]
+        plugin: String,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Disable a plugin in plugins.toml
+    ///
+    /// Writes `enabled = false` into its table, and leaves everything else in the file as it is. If a server runs with this
+    /// configuration, waits until the plugin does not serve any more.
+    Disable {
+        /// The plugin's name
+        #[arg(value_name = "NAME")]
+        plugin: String,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Show who is connected to a running server
+    ///
+    /// Counts the sparks by transport, parser and address, and lists the oldest ones.
+    Sparks {
+        /// How many to list
+        #[arg(long, value_name = "COUNT", default_value_t = 20, value_parser = clap::value_parser!(u16).range(..=10_000))]
+        limit: u16,
+        /// Print one line of JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Send a running server's clients away, and end it
+    ///
+    /// /readyz says 503 for the time of shutdown.drain; then nobody is let in any more, all clients are told to come back, and the
+    /// server ends. Waits for that.
+    Drain(ConfigFile),
     /// Print the client that the server serves
     Library {
         /// Write it to a file instead; a name that ends in .mjs gets the ES module
@@ -92,6 +158,15 @@ enum Command {
         #[command(flatten)]
         config: ConfigFile,
     },
+}
+
+/// How an answer is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
 }
 
 #[derive(Debug, clap::Args)]
@@ -132,7 +207,17 @@ fn run(command: Command, house: &impl House) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(file) => house.serve(&file.config, file.load()?)?,
         Command::Check { files, config } => return check::run(&files, &config.config),
-        Command::Plugins(file) => plugins::run(&file.load()?, &file.config)?,
+        Command::Plugins { watch, json, config } => {
+            let form = if json { Form::Json } else { Form::Text };
+            plugins::run(&config.load()?, &config.config, watch, form)?;
+        }
+        Command::Reload { plugin, config } => return running::carry_out(&config.load()?, &Question::Reload { plugin }),
+        Command::Enable { plugin, config } => return enable::run(&config.load()?, &plugin, Wanted::Enabled),
+        Command::Disable { plugin, config } => return enable::run(&config.load()?, &plugin, Wanted::Disabled),
+        Command::Sparks { limit, json, config } => {
+            sparks::run(&config.load()?, usize::from(limit), if json { Form::Json } else { Form::Text })?;
+        }
+        Command::Drain(config) => return running::carry_out(&config.load()?, &Question::Drain),
         Command::Library { save, config } => library::run(&house.library(&config.load()?)?, save.as_deref())?,
         Command::New(arguments) => new::run(&arguments)?,
         Command::Inspect { library, config } => return inspection::answer(house.inspect(&library, &config.load()?)),
@@ -145,12 +230,12 @@ fn name_of(library: &Path) -> Option<&str> {
     library.file_name()?.to_str()?.strip_prefix("lib")?.strip_suffix(".so")
 }
 
-/// Why a plugin that could be loaded isn't, if it isn't.
-fn left_out(plugin: &PluginConfig, config: &Config) -> Option<&'static str> {
+/// Whether a plugin that could be loaded isn't, and why where its table does not say so.
+fn left_out(plugin: &PluginConfig, config: &Config) -> Option<Option<String>> {
     match (plugin.enabled, config.plugin(&plugin.name)) {
         (true, _) => None,
-        (false, Some(_)) => Some("disabled"),
-        (false, None) => Some("not named, and auto_load is off"),
+        (false, Some(_)) => Some(None),
+        (false, None) => Some(Some("not named, and auto_load is off".to_owned())),
     }
 }
 

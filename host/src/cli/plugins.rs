@@ -1,36 +1,66 @@
-//! `switchboard plugins`: what the configuration, the folder and a running server make of each plugin.
+//! `switchboard plugins`: how each plugin stands in the server that runs; where none does, what the configuration and the folder
+//! would make of it.
 
 use std::{
-    collections::BTreeMap,
-    io::{Read as _, Write as _},
-    net::{SocketAddr, TcpStream},
+    io::Write as _,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use anyhow::Context as _;
-use serde::Deserialize;
 
-use crate::config::{Config, PluginConfig};
-
-use super::{
-    check::hash,
-    inspection::{self, Inspection},
-    left_out, name_of,
+use crate::{
+    config::{Config, PluginConfig},
+    operator::{
+        ask::{self, AskError},
+        protocol::{Answer, PluginReport, Question, State},
+    },
 };
 
-/// One line of the list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Row {
-    name: String,
-    version: String,
-    state: String,
-    file: String,
+use super::{
+    Form,
+    check::hash,
+    inspection::{self, Inspection},
+    left_out, name_of, running,
+};
+
+/// Prints the list; with `watch` whenever it has changed.
+pub(super) fn run(config: &Config, file: &Path, watch: bool, form: Form) -> anyhow::Result<()> {
+    let mut conversation = match ask::ask(config, &Question::Plugins { watch }) {
+        Err(AskError::NobodyThere(_)) if !watch => {
+            let reports = without_server(config, file)?;
+            if reports.is_empty() && form == Form::Text {
+                println!("{} has no plugins.", config.server.plugins.display());
+            }
+            return print(&reports, form);
+        }
+        conversation => conversation?,
+    };
+    let mut first = true;
+    while let Some(answer) = conversation.next_answer()? {
+        let reports = match answer {
+            Answer::Plugins(reports) => reports,
+            answer => return running::told(answer).map(drop),
+        };
+        if !std::mem::take(&mut first) && form == Form::Text {
+            println!();
+        }
+        print(&reports, form)?;
+    }
+    Ok(())
 }
 
-/// Prints the list: libraries in load order as far as it is known without loading, then tables without a library.
-pub(super) fn run(config: &Config, file: &Path) -> anyhow::Result<()> {
-    let mut rows: Vec<(PluginConfig, Row)> = libraries(&config.server.plugins)?
+fn print(reports: &[PluginReport], form: Form) -> anyhow::Result<()> {
+    let text = match form {
+        Form::Json => format!("{}\n", serde_json::to_string(reports)?),
+        Form::Text => table(reports),
+    };
+    let mut out = std::io::stdout();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("the list can't be printed")
+}
+
+/// Libraries in load order as far as it is known without loading, then tables without a library.
+fn without_server(config: &Config, file: &Path) -> anyhow::Result<Vec<PluginReport>> {
+    let mut reports: Vec<(PluginConfig, PluginReport)> = libraries(&config.server.plugins)?
         .into_iter()
         .map(|library| {
             // What isn't pinned where it must be isn't loaded, not even to look at it.
@@ -39,28 +69,21 @@ pub(super) fn run(config: &Config, file: &Path) -> anyhow::Result<()> {
             examine(&library, config, &seen)
         })
         .collect();
-    rows.sort_by(|(a, row), (b, other)| (a.order, &row.name).cmp(&(b.order, &other.name)));
-    let mut rows: Vec<Row> = rows.into_iter().map(|(_, row)| row).collect();
+    reports.sort_by(|(a, report), (b, other)| (a.order, &report.name).cmp(&(b.order, &other.name)));
+    let mut reports: Vec<PluginReport> = reports.into_iter().map(|(_, report)| report).collect();
     for plugin in config.plugins() {
-        if !rows.iter().any(|row| config.plugin(&row.name) == Some(plugin)) {
-            rows.push(Row {
+        if !reports.iter().any(|report| config.plugin(&report.name) == Some(plugin)) {
+            reports.push(PluginReport {
                 name: plugin.name.clone(),
-                version: String::new(),
-                state: "configured, and no library is there".to_owned(),
-                file: String::new(),
+                version: None,
+                file: None,
+                state: if plugin.enabled { State::Missing } else { State::Disabled },
+                reason: Some(format!("no library of it is in {}", config.server.plugins.display())),
+                generation: None,
             });
         }
     }
-    for (plugin, reason) in quarantined(config.server.listen, config.server.path.as_str()) {
-        if let Some(row) = rows.iter_mut().find(|row| row.name == plugin) {
-            row.state = format!("in quarantine: {reason}");
-        }
-    }
-    if rows.is_empty() {
-        println!("{} has no plugins.", config.server.plugins.display());
-    }
-    print!("{}", table(&rows));
-    Ok(())
+    Ok(reports)
 }
 
 const UNPINNED: &str = "its SHA-256 is not the pinned one";
@@ -71,7 +94,7 @@ fn may_be_loaded(library: &Path, config: &Config) -> bool {
 }
 
 /// The libraries of the folder, by name.
-fn libraries(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+pub(super) fn libraries(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(folder).with_context(|| format!("{} can't be read", folder.display()))?;
     let mut found = Vec::new();
     for entry in entries {
@@ -84,22 +107,22 @@ fn libraries(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-fn examine(library: &Path, config: &Config, seen: &Result<Inspection, String>) -> (PluginConfig, Row) {
+fn examine(library: &Path, config: &Config, seen: &Result<Inspection, String>) -> (PluginConfig, PluginReport) {
     let file_name = name_of(library).unwrap_or_default();
     let (name, version) = match seen {
-        Ok(inspection) => (inspection.name.clone(), inspection.version.clone()),
-        Err(_) => (file_name.to_owned(), String::new()),
+        Ok(inspection) => (inspection.name.clone(), Some(inspection.version.clone())),
+        Err(_) => (file_name.to_owned(), None),
     };
     let plugin = config.plugin_or_default(&name);
-    let state = match (seen, left_out(&plugin, config)) {
-        (_, Some(reason)) => reason.to_owned(),
-        (Err(reason), None) => format!("refused: {reason}"),
-        (Ok(_), None) if !is_pinned(library, &plugin, config) => format!("refused: {UNPINNED}"),
-        (Ok(Inspection { refusal: Some(reason), .. }), None) => format!("does not start: {reason}"),
-        (Ok(_), None) => "enabled".to_owned(),
+    let (state, reason) = match (seen, left_out(&plugin, config)) {
+        (_, Some(reason)) => (State::Disabled, reason),
+        (Err(reason), None) => (State::Refused, Some(reason.clone())),
+        (Ok(_), None) if !is_pinned(library, &plugin, config) => (State::Refused, Some(UNPINNED.to_owned())),
+        (Ok(Inspection { refusal: Some(reason), .. }), None) => (State::Refused, Some(format!("does not start: {reason}"))),
+        (Ok(_), None) => (State::Enabled, None),
     };
-    let file = library.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    (plugin, Row { name, version, state, file })
+    let file = library.file_name().map(|name| name.to_string_lossy().into_owned());
+    (plugin, PluginReport { name, version, file, state, reason, generation: None })
 }
 
 /// Whether the library is one of those that its table names, where the configuration wants that.
@@ -110,40 +133,36 @@ fn is_pinned(library: &Path, plugin: &PluginConfig, config: &Config) -> bool {
     std::fs::read(library).is_ok_and(|bytes| plugin.sha256.contains(&hash(&bytes)))
 }
 
-/// The plugins that a running server has in quarantine, by its `/spec`; none if no server answers.
-fn quarantined(address: SocketAddr, path: &str) -> BTreeMap<String, String> {
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Spec {
-        quarantined: Vec<Quarantined>,
+/// How a plugin stands, in words.
+fn standing(report: &PluginReport) -> String {
+    let reason = report.reason.as_deref();
+    let because = |word: &str| reason.map_or_else(|| word.to_owned(), |reason| format!("{word}: {reason}"));
+    match report.state {
+        State::Serving => {
+            let generation = report.generation.map(|number| format!("serving, generation {number}")).unwrap_or_default();
+            reason.map_or(generation.clone(), |reason| format!("{generation}; a newer one is refused: {reason}"))
+        }
+        State::Quarantined => because("in quarantine"),
+        State::Disabled => because("disabled"),
+        State::Refused => because("refused"),
+        State::Missing => because("missing"),
+        State::Enabled => "enabled".to_owned(),
     }
-    #[derive(Deserialize)]
-    struct Quarantined {
-        plugin: String,
-        reason: String,
-    }
-    let spec: Spec = ask(address, path).and_then(|body| serde_json::from_str(&body).ok()).unwrap_or_default();
-    spec.quarantined.into_iter().map(|one| (one.plugin, one.reason)).collect()
 }
 
-/// The body of `GET path/spec`, if a server answers within a second.
-fn ask(address: SocketAddr, path: &str) -> Option<String> {
-    const PATIENCE: Duration = Duration::from_secs(1);
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
-    stream.set_read_timeout(Some(PATIENCE)).ok()?;
-    let request = format!("GET {path}/spec HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).ok()?;
-    let mut answer = String::new();
-    stream.take(1 << 20).read_to_string(&mut answer).ok()?;
-    Some(answer.split_once("\r\n\r\n")?.1.to_owned())
-}
-
-fn table(rows: &[Row]) -> String {
-    let width = |column: fn(&Row) -> &str| rows.iter().map(|row| column(row).chars().count()).max().unwrap_or(0);
-    let (name, version, file) = (width(|row| &row.name), width(|row| &row.version), width(|row| &row.file));
+fn table(reports: &[PluginReport]) -> String {
+    let rows: Vec<[String; 4]> = reports
+        .iter()
+        .map(|report| {
+            let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            [report.name.clone(), text(&report.version), text(&report.file), standing(report)]
+        })
+        .collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let (name, version, file) = (width(0), width(1), width(2));
     rows.iter()
         .map(|row| {
-            let line = format!("{:name$}  {:version$}  {:file$}  {}", row.name, row.version, row.file, row.state);
+            let line = format!("{:name$}  {:version$}  {:file$}  {}", row[0], row[1], row[2], row[3]);
             format!("{}\n", line.trim_end())
         })
         .collect()
@@ -151,8 +170,6 @@ fn table(rows: &[Row]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::{io::BufRead as _, net::TcpListener, thread};
-
     use super::*;
 
     fn config(text: &str) -> Config {
@@ -174,16 +191,16 @@ mod tests {
 
     #[track_caller]
     fn check_state(text: &str, seen: &Result<Inspection, String>, expected: &str) {
-        let (_, row) = examine(Path::new("plugins/libauth_basic.so"), &config(text), seen);
-        assert_eq!(row.state, expected);
-        assert_eq!(row.file, "libauth_basic.so");
+        let (_, report) = examine(Path::new("plugins/libauth_basic.so"), &config(text), seen);
+        assert_eq!(standing(&report), expected);
+        assert_eq!(report.file.as_deref(), Some("libauth_basic.so"));
     }
 
     #[test]
     fn the_configuration_decides_what_is_loaded() {
         check_state("", &seen("auth-basic"), "enabled");
         check_state("[auth-basic]\nenabled = false", &seen("auth-basic"), "disabled");
-        check_state("[server]\nauto_load = false", &seen("auth-basic"), "not named, and auto_load is off");
+        check_state("[server]\nauto_load = false", &seen("auth-basic"), "disabled: not named, and auto_load is off");
         check_state("[server]\nauto_load = false\n[auth-basic]", &seen("auth-basic"), "enabled");
     }
 
@@ -200,40 +217,29 @@ mod tests {
         check_state("[auth_basic]\nenabled = false", &Err("another ABI".to_owned()), "disabled");
         let refusal = Some("no users".to_owned());
         let unstarted = seen("auth-basic").map(|inspection| Inspection { refusal, ..inspection });
-        check_state("", &unstarted, "does not start: no users");
-    }
-
-    #[test]
-    fn a_running_server_tells_what_it_has_in_quarantine() {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        let address = listener.local_addr().expect("it is bound");
-        let server = thread::spawn(move || {
-            let (mut stream, _) = listener.accept().expect("the command connects");
-            let mut line = String::new();
-            std::io::BufReader::new(&stream).read_line(&mut line).expect("it asks");
-            let body = r#"{"parser":"json","quarantined":[{"plugin":"rooms","reason":"panicked"}]}"#;
-            write!(stream, "HTTP/1.1 200 OK\r\n\r\n{body}").expect("it listens");
-            line
-        });
-        let found = quarantined(address, "/rt");
-        assert_eq!(server.join().expect("it was asked"), "GET /rt/spec HTTP/1.0\r\n");
-        assert_eq!(found, BTreeMap::from([("rooms".to_owned(), "panicked".to_owned())]));
-        assert!(quarantined(address, "/rt").is_empty(), "nobody listens any more");
+        check_state("", &unstarted, "refused: does not start: no users");
     }
 
     #[test]
     fn columns_are_as_wide_as_they_must_be() {
-        let row = |name: &str, version: &str, state: &str, file: &str| Row {
+        let report = |name: &str, version: Option<&str>, state: State, reason: Option<&str>| PluginReport {
             name: name.to_owned(),
-            version: version.to_owned(),
-            state: state.to_owned(),
-            file: file.to_owned(),
+            version: version.map(str::to_owned),
+            file: Some(format!("lib{name}.so")),
+            state,
+            reason: reason.map(str::to_owned),
+            generation: version.map(|_| 2),
         };
-        let rows =
-            [row("json", "0.1.0", "enabled", "libjson.so"), row("auth-basic", "", "refused: another ABI", "libauth_basic.so")];
+        let reports = [
+            report("json", Some("0.1.0"), State::Serving, None),
+            report("auth", None, State::Refused, Some("another ABI")),
+            report("a", Some("0.1.0"), State::Serving, Some("no moon")),
+        ];
         assert_eq!(
-            table(&rows),
-            "json        0.1.0  libjson.so        enabled\nauth-basic         libauth_basic.so  refused: another ABI\n"
+            table(&reports),
+            "json  0.1.0  libjson.so  serving, generation 2\n\
+             auth         libauth.so  refused: another ABI\n\
+             a     0.1.0  liba.so     serving, generation 2; a newer one is refused: no moon\n"
         );
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! Start reading at [`Config::parse`].
 
+pub mod edit;
 mod error;
 mod pathname;
 mod plugin;
@@ -21,7 +22,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 pub use error::{ConfigError, Refusal};
 pub use pathname::Pathname;
-pub use plugin::{Pin, PluginConfig};
+pub use plugin::{Pin, PluginConfig, canonical};
 pub use server::{
     CorsOptions, ForwardedBy, LogFormat, LogLevel, LogOptions, Overflow, PREFERRED_TRANSPORTS, Server, ShutdownOptions,
 };
@@ -90,6 +91,15 @@ impl Config {
         let mut plugins: Vec<_> = self.plugins.values().collect();
         plugins.sort_by(|a, b| (a.order, &a.name).cmp(&(b.order, &b.name)));
         plugins
+    }
+
+    /// The keys of `[server]`, and the plugins' tables, that another version of the file has otherwise.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let keys =
+            self.source.differing_keys(&other.source, server::TABLE).into_iter().map(|key| format!("{}.{key}", server::TABLE));
+        let names: std::collections::BTreeSet<&String> = self.plugins.keys().chain(other.plugins.keys()).collect();
+        let tables = names.into_iter().filter(|name| self.plugins.get(*name) != other.plugins.get(*name));
+        keys.chain(tables.cloned()).collect()
     }
 
     /// One sentence for each enabled table that belongs to none of the `known` plugins: not an error, since the library may

@@ -183,7 +183,7 @@ fn reserved<'de, T: Deserialize<'de>>(node: Option<Node<'de>>, key: &str) -> Res
 }
 
 /// The name under which a table and a library find each other.
-pub(super) fn canonical(name: &str) -> String {
+pub fn canonical(name: &str) -> String {
     name.replace('_', "-")
 }
 

@@ -55,6 +55,9 @@ pub struct Server {
     pub plugins: PathBuf,
     /// Whether a library is loaded that the file has no table for. Default `true`.
     pub auto_load: bool,
+    /// Path of the control socket, by which `switchboard reload` and the like ask this server. Default: one that this file's
+    /// path gives, in a private folder of the user that the server runs as.
+    pub control: Option<PathBuf>,
     /// Whether only libraries are loaded whose table has a matching `sha256`. Default `false`.
     pub pinned: bool,
     /// The parser of clients whose request names none in `_parser`. Default: `json` if it is enabled, else the first that is
@@ -98,6 +101,7 @@ impl Default for Server {
             overflow: Overflow::Close,
             plugins: PathBuf::from("plugins"),
             auto_load: true,
+            control: None,
             pinned: false,
             parser: None,
             client_parsers: Vec::new(),
@@ -149,6 +153,7 @@ impl Server {
     /// Makes relative folders start from the file's folder.
     pub(super) fn resolve(&mut self, folder: &Path) {
         self.plugins = folder.join(&self.plugins);
+        self.control = self.control.take().map(|path| folder.join(path));
         for path in self.static_files.values_mut() {
             *path = folder.join(&*path);
         }

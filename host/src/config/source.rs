@@ -54,6 +54,18 @@ impl Source {
         self.document.as_table()
     }
 
+    /// The keys of a table that stand in this file and in another one with other values, or in one of them only.
+    pub fn differing_keys(&self, other: &Self, table: &str) -> Vec<String> {
+        let entries = |source: &Self| -> std::collections::BTreeMap<String, String> {
+            let table = source.root().get(table).and_then(Item::as_table_like);
+            let entries = table.into_iter().flat_map(|table| table.iter());
+            entries.map(|(key, item)| (key.to_owned(), item.to_string().trim().to_owned())).collect()
+        };
+        let (own, others) = (entries(self), entries(other));
+        let keys: std::collections::BTreeSet<&String> = own.keys().chain(others.keys()).collect();
+        keys.into_iter().filter(|key| own.get(*key) != others.get(*key)).cloned().collect()
+    }
+
     /// Turns a fault into an error with file, line and column. A fault without a place of its own gets that of the
     /// deepest key on its path that is in the file.
     pub fn refuse(&self, fault: Fault) -> ConfigError {

@@ -213,7 +213,7 @@ impl Control {
 
     /// A further copy of a plugin's library, for a generation that differs by its configuration only: two instances in one copy
     /// would share its statics.
-    fn load_again(&mut self, path: &Path) -> Option<Loaded> {
+    pub(super) fn load_again(&mut self, path: &Path) -> Option<Loaded> {
         let source = self.sources.get(path)?;
         let loaded = match source.linked {
             Some(module) => loader::linked(module),

@@ -4,6 +4,7 @@
 //! brings the second to the first, one plugin at a time, and leaves alone what fails: an old generation goes on serving.
 
 mod bring_up;
+mod operate;
 mod publish;
 mod source;
 mod wanted;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use plugin_api::abi::module::PluginModuleRef;
 
+use self::operate::Waiting;
 use self::source::{SETTLED, Source, Stamp, name_of};
 use crate::config::Config;
 use crate::generation::Generation;
@@ -44,6 +46,10 @@ pub struct Control {
     copies: Copies,
     config: Config,
     config_stamp: Option<Stamp>,
+    /// Why the file is not in force as it is, if it is not.
+    config_trouble: Option<String>,
+    /// What operators want and are not answered yet.
+    orders: Vec<Waiting>,
     sources: BTreeMap<PathBuf, Source>,
     numbers: HashMap<String, u64>,
     retiring: Vec<Arc<Generation>>,
@@ -84,6 +90,8 @@ impl Control {
             copies: Copies::new()?,
             config,
             config_stamp,
+            config_trouble: None,
+            orders: Vec::new(),
             sources,
             numbers: HashMap::new(),
             retiring: Vec::new(),
@@ -110,6 +118,11 @@ impl Control {
                     self.timers.push((Instant::now() + Duration::from_millis(after_ms), plugin, generation, timer));
                 }
                 Ok(Request::ClearTimer { plugin, generation, timer }) => self.clear_timer(&plugin, generation, timer),
+                Ok(Request::Operate { order, reply }) => {
+                    if self.take_order(order, reply) {
+                        look_at = Instant::now();
+                    }
+                }
                 Ok(Request::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -119,6 +132,7 @@ impl Control {
                 let settled = self.look();
                 look_at = now + if settled { ROUND } else { QUIET };
                 self.retire();
+                self.answer_orders(settled);
             }
         }
         self.stop_all();
@@ -194,8 +208,6 @@ impl Control {
         }
         settled
     }
-
-    // ---- bringing it about ------------------------------------------------------------------------------------------------
 
     // ---- the end of generations -------------------------------------------------------------------------------------------
 

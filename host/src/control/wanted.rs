@@ -17,9 +17,14 @@ impl Control {
         }
         self.config_stamp = stamp;
         match Config::load(&file) {
-            Ok(config) if config == self.config => false,
+            Ok(config) if config == self.config => {
+                self.config_trouble = None;
+                false
+            }
             Ok(config) => {
-                tracing::info!(file = %file.display(), "the configuration has changed");
+                let changed = self.config.differences(&config).join(", ");
+                tracing::info!(file = %file.display(), changed, "the configuration has changed");
+                self.config_trouble = None;
                 for key in changed_for_restart(&self.config, &config) {
                     tracing::warn!("[server] {key} takes effect at the next start only");
                 }
@@ -28,6 +33,7 @@ impl Control {
             }
             Err(error) => {
                 tracing::error!("the old configuration stays in force: {error}");
+                self.config_trouble = Some(error.to_string());
                 false
             }
         }
@@ -120,6 +126,9 @@ fn changed_for_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     }
     if old.shards != new.shards {
         keys.push("shards");
+    }
+    if old.control != new.control {
+        keys.push("control");
     }
     if old.log != new.log {
         keys.push("log");

@@ -2,6 +2,27 @@
 
 use std::sync::mpsc::{self, Receiver, Sender};
 
+use tokio::sync::oneshot;
+
+use crate::operator::protocol::Answer;
+
+/// What an operator wants of the control thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// How all plugins stand.
+    Report,
+    /// A new generation of a plugin, from its file.
+    Reload {
+        /// Its name.
+        plugin: String,
+    },
+    /// A look at the configuration and the folder, now.
+    Settle {
+        /// The plugin that it is about, if it is about one.
+        plugin: Option<String>,
+    },
+}
+
 /// What the control thread is asked.
 pub enum Request {
     /// Something in the plugins folder or the configuration has changed.
@@ -25,6 +46,13 @@ pub enum Request {
         generation: u64,
         /// Its number.
         timer: u64,
+    },
+    /// An operator wants something.
+    Operate {
+        /// What.
+        order: Order,
+        /// Where it is told what has come of it.
+        reply: oneshot::Sender<Answer>,
     },
     /// All plugins are stopped, and the thread ends.
     Stop,

@@ -7,7 +7,7 @@ pub mod control;
 pub mod exchange;
 pub mod switch;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -84,6 +84,7 @@ pub struct Inbox {
     letters: Mutex<Letters>,
     notify: Notify,
     woken: AtomicBool,
+    turns: AtomicU64,
 }
 
 #[derive(Default)]
@@ -96,7 +97,7 @@ struct Letters {
 impl Inbox {
     /// An empty one.
     pub fn new() -> Self {
-        Self { letters: Mutex::default(), notify: Notify::new(), woken: AtomicBool::new(false) }
+        Self { letters: Mutex::default(), notify: Notify::new(), woken: AtomicBool::new(false), turns: AtomicU64::new(0) }
     }
 
     /// Puts a command in; after [`Inbox::close`] it is dropped. `[any]`
@@ -113,7 +114,7 @@ impl Inbox {
         }
     }
 
-    /// Brings about a turn without a command. `[shard]`
+    /// Brings about a turn without a command. `[any]`
     pub fn wake_own(&self) {
         self.notify.notify_one();
     }
@@ -123,12 +124,24 @@ impl Inbox {
         self.notify.notified().await;
     }
 
-    /// Takes all commands out. `[shard]`
+    /// Takes all commands out, once a turn. `[shard]`
     pub fn take(&self) -> Vec<Command> {
+        // One thread counts, others only look: a store is enough.
+        self.turns.store(self.turns.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         if !self.woken.swap(false, Ordering::AcqRel) {
             return Vec::new();
         }
         std::mem::take(&mut self.letters().commands)
+    }
+
+    /// How many turns the shard has had. `[any]`
+    pub fn turns(&self) -> u64 {
+        self.turns.load(Ordering::Relaxed)
+    }
+
+    /// Whether the shard has ended. `[any]`
+    pub fn is_closed(&self) -> bool {
+        self.letters().closed
     }
 
     /// The shard has ended: nobody is to wait for it. `[shard]`

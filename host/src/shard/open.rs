@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use mio::net::TcpStream;
@@ -56,7 +57,9 @@ impl Shard {
             parser: parser.handle.name().to_owned(),
         };
         let encoded = value::to_vec(&info).unwrap_or_default().into_boxed_slice();
-        let info = Arc::new(Info { id, secret, encoded, exchanges: AtomicU32::new(0) });
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since_s = u32::try_from(since.as_secs()).unwrap_or(u32::MAX);
+        let info = Arc::new(Info { id, secret, encoded, since_s, exchanges: AtomicU32::new(0) });
         let spark = Spark {
             session,
             stream: None,

@@ -17,6 +17,8 @@ pub struct Info {
     pub id: SparkId,
     /// The random part of the public id.
     pub secret: u64,
+    /// When it came, in seconds since 1970: so it stays true in another process. Small, since each idle spark pays for it.
+    pub since_s: u32,
     /// The encoded [`plugin_api::SparkInfo`].
     pub encoded: Box<[u8]>,
     /// HTTP requests of its session that are under way.

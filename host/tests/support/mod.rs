@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use plugin_api::abi::module::PluginModuleRef;
 use switchboard_host::config::Config;
-use switchboard_host::server;
+use switchboard_host::server::{self, Farewell};
 use tempfile::TempDir;
 
 /// How long a test that fails waits. One that passes never waits so long.
@@ -58,7 +58,7 @@ impl Server {
     /// Stops it in a thread of its own: what is joined has stopped.
     pub fn stop(&mut self) -> std::thread::JoinHandle<()> {
         let running = self.running.take().expect("it is stopped once");
-        std::thread::spawn(|| running.stop())
+        std::thread::spawn(|| running.stop(Farewell::AsConfigured))
     }
 
     /// Asks for `target` with these header fields.
@@ -111,7 +111,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some(running) = self.running.take() {
-            running.stop();
+            running.stop(Farewell::AsConfigured);
         }
     }
 }

@@ -1,0 +1,165 @@
+//! Changing `plugins.toml` as a careful person would: one key at a time, everything else as it was, and the file replaced at once.
+//!
+//! Knows the file's text; does not know what reads it.
+
+use std::fs::{OpenOptions, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
+use std::path::Path;
+
+use toml_edit::{DocumentMut, Item, Table, TomlError, Value};
+
+use super::{Config, ConfigError, canonical};
+
+/// Why the file was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum EditError {
+    /// It is no TOML.
+    #[error(transparent)]
+    Syntax(#[from] TomlError),
+    /// It would be, or is already, a configuration that no server takes.
+    #[error(transparent)]
+    Faulty(#[from] ConfigError),
+    /// It can't be read, or not be replaced.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+/// Replaces the file by what `edit` makes of its text, where that is a valid configuration. One that is not there is empty.
+///
+/// # Errors
+///
+/// See [`EditError`]; then the file is as it was.
+pub fn change(file: &Path, edit: impl FnOnce(&str) -> Result<String, TomlError>) -> Result<(), EditError> {
+    // A link to the file stays one.
+    let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    let at = |error| EditError::Io { path: file.clone(), error };
+    let text = match std::fs::read_to_string(&file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        text => text.map_err(at)?,
+    };
+    let changed = edit(&text)?;
+    if changed == text {
+        return Ok(());
+    }
+    Config::parse(&changed, &file)?;
+    replace(&file, &changed).map_err(at)
+}
+
+/// The text with `enabled` of a plugin's table set. A table that is not there is put at the end.
+///
+/// # Errors
+///
+/// The text is no TOML.
+pub fn with_enabled(text: &str, plugin: &str, enabled: bool) -> Result<String, TomlError> {
+    let mut document: DocumentMut = text.parse()?;
+    set(table_of(&mut document, plugin), "enabled", enabled.into());
+    Ok(document.to_string())
+}
+
+/// The plugin's table, which is made where there is none.
+fn table_of<'a>(document: &'a mut DocumentMut, plugin: &str) -> &'a mut Table {
+    let known = document.iter().map(|(name, _)| name).find(|name| canonical(name) == canonical(plugin));
+    let name = known.unwrap_or(plugin).to_owned();
+    let item = document.entry(&name).or_insert_with(|| Item::Table(Table::new()));
+    if !item.is_table() {
+        // No server takes that; as a table it is at least read on.
+        *item = Item::Table(Table::new());
+    }
+    item.as_table_mut().expect("it was just made one")
+}
+
+/// Sets a key. What stands around it, a comment perhaps, stays.
+fn set(table: &mut Table, key: &str, mut value: Value) {
+    match table.get_mut(key).and_then(Item::as_value_mut) {
+        Some(old) => {
+            *value.decor_mut() = old.decor().clone();
+            *old = value;
+        }
+        None => drop(table.insert(key, Item::Value(value))),
+    }
+}
+
+/// Puts a new file in the old one's place at once, with its mode and owner.
+fn replace(file: &Path, text: &str) -> io::Result<()> {
+    let mut aside = file.file_name().unwrap_or_default().to_owned();
+    aside.push(format!(".{}.new", std::process::id()));
+    let aside = file.with_file_name(aside);
+    let written = (|| {
+        let mut new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
+        new.write_all(text.as_bytes())?;
+        match std::fs::metadata(file) {
+            Ok(old) => {
+                let own = new.metadata()?;
+                if (own.uid(), own.gid()) != (old.uid(), old.gid()) {
+                    chown(&aside, Some(old.uid()), Some(old.gid()))?;
+                }
+                new.set_permissions(Permissions::from_mode(old.mode() & 0o7777))?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => new.set_permissions(Permissions::from_mode(0o644))?,
+            Err(error) => return Err(error),
+        }
+        new.sync_all()?;
+        std::fs::rename(&aside, file)
+    })();
+    if written.is_err() {
+        let _ = std::fs::remove_file(&aside);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "# Mine.\n[server]\nlisten = \"127.0.0.1:1\"   # here\n\n[auth_basic]\n# Off for now.\nenabled = false # why\norder = 3\n\n[rooms]\n# The end.\n";
+
+    #[test]
+    fn one_key_changes_and_everything_else_stays() {
+        let enabled = with_enabled(FILE, "auth-basic", true).unwrap();
+        assert_eq!(enabled, FILE.replace("enabled = false # why", "enabled = true # why"));
+        assert_eq!(with_enabled(&enabled, "auth_basic", false).unwrap(), FILE);
+        assert_eq!(with_enabled(FILE, "rooms", false).unwrap(), FILE.replace("[rooms]\n", "[rooms]\nenabled = false\n"));
+    }
+
+    #[test]
+    fn a_plugin_without_a_table_gets_one() {
+        for text in ["", FILE] {
+            let text = with_enabled(text, "chat", false).unwrap();
+            let config = Config::parse(&text, "plugins.toml").unwrap();
+            assert!(!config.plugin("chat").unwrap().enabled, "{text}");
+            assert!(text.contains("[chat]\nenabled = false\n"), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_file_is_replaced_whole_and_keeps_its_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("plugins.toml");
+        std::fs::write(&file, FILE).unwrap();
+        std::fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
+        let link = folder.path().join("link.toml");
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        change(&link, |text| with_enabled(text, "rooms", false)).unwrap();
+        assert!(std::fs::read_to_string(&file).unwrap().contains("[rooms]\nenabled = false"));
+        assert_eq!(std::fs::metadata(&file).unwrap().mode() & 0o777, 0o640);
+        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_faulty_file_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("plugins.toml");
+        for text in ["[server]\nlisten = 7\n", "[rooms\n"] {
+            std::fs::write(&file, text).unwrap();
+            assert!(change(&file, |text| with_enabled(text, "rooms", true)).is_err());
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+        }
+    }
+}

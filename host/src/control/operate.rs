@@ -1,0 +1,191 @@
+//! What operators want of the control thread: how plugins stand, a plugin anew, and word of when a change is in force.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::Control;
+use super::source::{Source, name_of};
+use crate::config::canonical;
+use crate::inbox::control::Order;
+use crate::loader;
+use crate::operator::protocol::{Answer, PluginReport, State};
+
+/// Orders that may wait. Those beyond are refused.
+const WAITING: usize = 64;
+
+/// How long an order waits for files that are being written.
+const SETTLES_WITHIN: Duration = Duration::from_secs(5);
+
+/// An order that is answered after the next look.
+pub(super) struct Waiting {
+    order: Order,
+    since: Instant,
+    reply: oneshot::Sender<Answer>,
+}
+
+impl Control {
+    /// Takes an order; whether it wants a look.
+    pub(super) fn take_order(&mut self, order: Order, reply: oneshot::Sender<Answer>) -> bool {
+        // Who asked may have left: nobody has to hear the answer.
+        if order == Order::Report {
+            let _ = reply.send(Answer::Plugins(self.report()));
+            return false;
+        }
+        if self.orders.len() >= WAITING {
+            let _ = reply.send(Answer::Refused(format!("{WAITING} orders are waiting already; try again")));
+            return false;
+        }
+        if order == (Order::Settle { plugin: None }) {
+            // Read again in any case: a fault is to be told again.
+            self.config_stamp = None;
+        }
+        self.orders.push(Waiting { order, since: Instant::now(), reply });
+        true
+    }
+
+    /// Answers the orders after a look; those stay that wait for files.
+    pub(super) fn answer_orders(&mut self, settled: bool) {
+        for waiting in std::mem::take(&mut self.orders) {
+            if !settled && waiting.since.elapsed() < SETTLES_WITHIN {
+                self.orders.push(waiting);
+                continue;
+            }
+            let answer = match &waiting.order {
+                Order::Report => Answer::Plugins(self.report()),
+                Order::Reload { plugin } => self.reload(plugin),
+                Order::Settle { plugin } => self.settled(plugin.as_deref()),
+            };
+            let _ = waiting.reply.send(answer);
+        }
+    }
+
+    fn settled(&self, plugin: Option<&str>) -> Answer {
+        if let Some(trouble) = &self.config_trouble {
+            return Answer::Refused(format!("the old configuration stays in force: {trouble}"));
+        }
+        let Some(plugin) = plugin else {
+            return Answer::Done(format!("{} is in force", self.config.file().display()));
+        };
+        let Some(report) = self.report().into_iter().find(|report| is_named(&report.name, plugin)) else {
+            return Answer::Refused(format!("there is no plugin `{plugin}`"));
+        };
+        let name = &report.name;
+        let reason = report.reason.unwrap_or_default();
+        match report.state {
+            State::Disabled => Answer::Done(format!("{name} is disabled")),
+            State::Serving if reason.is_empty() => Answer::Done(serves(name, report.version.as_deref(), report.generation)),
+            State::Serving => Answer::Refused(format!("{name}: {reason}; the former generation goes on")),
+            State::Quarantined => Answer::Refused(format!("{name} is in quarantine: {reason}; run: switchboard reload {name}")),
+            State::Refused | State::Missing | State::Enabled => Answer::Refused(format!("{name}: {reason}")),
+        }
+    }
+
+    /// Makes a new generation of a plugin, out of quarantine, too.
+    fn reload(&mut self, plugin: &str) -> Answer {
+        let found = self.sources.iter().find(|(path, source)| !source.gone && is_named(&shown_name(path, source), plugin));
+        let Some((path, source)) = found else {
+            let disabled =
+                self.report().into_iter().any(|report| is_named(&report.name, plugin) && report.state == State::Disabled);
+            return Answer::Refused(if disabled {
+                format!("{plugin} is disabled; run: switchboard enable {plugin}")
+            } else {
+                let names: Vec<String> = self.report().into_iter().map(|report| report.name).collect();
+                format!("there is no plugin `{plugin}`; there are: {}", names.join(", "))
+            });
+        };
+        let (path, name, before) = (path.clone(), shown_name(path, source), number(source));
+        if !self.config.plugin_or_default(&name).enabled {
+            return Answer::Refused(format!("{name} is disabled; run: switchboard enable {name}"));
+        }
+        let loaded = self.load_again(&path);
+        if let (Some(loaded), Some(source)) = (loaded, self.sources.get_mut(&path)) {
+            source.take(Ok(loaded));
+            self.reconcile();
+        }
+        let source = self.sources.get(&path);
+        match source.and_then(number) {
+            after @ Some(_) if after != before => {
+                let version = source.and_then(|source| source.generation.as_ref()).map(|of| of.manifest.version.as_str());
+                Answer::Done(serves(&name, version, after))
+            }
+            still => {
+                let trouble = source.and_then(|source| source.trouble.clone()).unwrap_or_else(|| "it did not start".to_owned());
+                let goes_on = if still.is_some() { "; the former generation goes on" } else { "" };
+                Answer::Refused(format!("{name}: {trouble}{goes_on}"))
+            }
+        }
+    }
+
+    /// How all plugins stand: those with a library, by `order` and name, then those that only the configuration names.
+    pub(super) fn report(&self) -> Vec<PluginReport> {
+        let mut reports: Vec<PluginReport> =
+            self.sources.iter().filter(|(_, source)| !source.gone).map(|(path, source)| self.report_on(path, source)).collect();
+        // What is not wanted is not loaded, and so not known but by its file.
+        let files = loader::libraries(&self.config.server.plugins).unwrap_or_default();
+        for path in files.iter().filter(|path| !self.sources.contains_key(*path)) {
+            reports.push(self.report_on(path, &Source::default()));
+        }
+        reports.sort_by_key(|report| (self.config.plugin_or_default(&report.name).order, report.name.clone()));
+        for config in self.config.plugins() {
+            if !reports.iter().any(|report| is_named(&report.name, &config.name)) {
+                reports.push(PluginReport {
+                    name: config.name.clone(),
+                    version: None,
+                    file: None,
+                    state: if config.enabled { State::Missing } else { State::Disabled },
+                    reason: Some(format!("no library of it is in {}", self.config.server.plugins.display())),
+                    generation: None,
+                });
+            }
+        }
+        reports
+    }
+
+    fn report_on(&self, path: &Path, source: &Source) -> PluginReport {
+        let name = shown_name(path, source);
+        let enabled = self.config.plugin_or_default(&name).enabled;
+        let (state, reason) = match &source.generation {
+            Some(generation) if generation.is_quarantined() => (State::Quarantined, generation.reason()),
+            Some(_) => (State::Serving, source.trouble.clone()),
+            None if !enabled && self.config.plugin(&name).is_none() => {
+                (State::Disabled, Some("not named, and auto_load is off".to_owned()))
+            }
+            None if !enabled => (State::Disabled, None),
+            None => {
+                let trouble = source.trouble.clone().or_else(|| self.folder_trouble.clone());
+                (State::Refused, Some(trouble.unwrap_or_else(|| "its file is not loaded yet".to_owned())))
+            }
+        };
+        PluginReport {
+            version: source.generation.as_ref().map(|generation| generation.manifest.version.clone()),
+            file: source.linked.is_none().then(|| file_name(path)),
+            generation: number(source),
+            name,
+            state,
+            reason,
+        }
+    }
+}
+
+fn serves(name: &str, version: Option<&str>, generation: Option<u64>) -> String {
+    format!("{name} {} serves, generation {}", version.unwrap_or_default(), generation.unwrap_or_default())
+}
+
+fn number(source: &Source) -> Option<u64> {
+    source.generation.as_ref().map(|generation| generation.number)
+}
+
+/// A plugin's name, or what its file suggests.
+fn shown_name(path: &Path, source: &Source) -> String {
+    source.name.clone().unwrap_or_else(|| name_of(path))
+}
+
+fn is_named(name: &str, asked: &str) -> bool {
+    canonical(name) == canonical(asked)
+}
+
+fn file_name(path: &Path) -> String {
+    PathBuf::from(path.file_name().unwrap_or_default()).display().to_string()
+}

@@ -1,0 +1,152 @@
+//! The server's main thread: signals, the control socket, and what a supervisor is told, until the server is stopped.
+//!
+//! SIGHUP has `plugins.toml` read again. SIGTERM, SIGINT and the question to drain stop the server in its own time; a second
+//! SIGTERM or SIGINT ends the process at once.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::LocalSet;
+
+use super::listen::{self, ControlSocket, Desk};
+use super::place::PlaceError;
+use super::protocol::Answer;
+use crate::config::Config;
+use crate::inbox::control::Order;
+use crate::server::{Farewell, Server};
+use crate::supervisor::Supervisor;
+
+/// What a process ends with that SIGTERM ends at once, as shells have it.
+const ENDED_AT_ONCE: i32 = 128 + 15;
+
+/// How long the last answers may take.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// What a signal says.
+enum Told {
+    /// The server is to end.
+    End(&'static str),
+    /// The configuration is to be read again.
+    ReadAgain,
+}
+
+/// Signals to wait for.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// The next one.
+    ///
+    /// # Cancel safety
+    ///
+    /// A signal that has come is kept for the next call.
+    async fn next(&mut self) -> Told {
+        tokio::select! {
+            _ = self.terminate.recv() => Told::End("SIGTERM"),
+            _ = self.interrupt.recv() => Told::End("SIGINT"),
+            _ = self.hang_up.recv() => Told::ReadAgain,
+        }
+    }
+
+    /// The name of the next one that says that the server is to end.
+    async fn wait_for_end(&mut self) -> &'static str {
+        loop {
+            if let Told::End(name) = self.next().await {
+                return name;
+            }
+        }
+    }
+}
+
+/// Attends to a server until it has stopped. `socket` is the control socket, or why there is none yet.
+///
+/// # Errors
+///
+/// The system gives no poller, or signals can't be waited for.
+pub fn attend(
+    server: Server,
+    config: Config,
+    socket: Result<ControlSocket, PlaceError>,
+    supervisor: &Supervisor,
+) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    LocalSet::new().block_on(&runtime, async move {
+        let mut signals = Signals::new()?;
+        let (drain, mut drained) = mpsc::channel(1);
+        let (ended, has_ended) = watch::channel(false);
+        let open = watch::Sender::new(0);
+        let desk =
+            Rc::new(Desk { house: server.house(), control: server.control(), drain, ended: has_ended, open: open.clone() });
+        let socket = tokio::task::spawn_local(listen::listen(Rc::clone(&desk), config, socket));
+        supervisor.ready(&format!("serves at {}", server.address()));
+        let farewell = until_it_is_to_end(&mut signals, &mut drained, &desk, supervisor).await;
+
+        supervisor.stopping();
+        let stop = tokio::task::spawn_blocking(move || server.stop(farewell));
+        tokio::select! {
+            stopped = stop => stopped?,
+            name = signals.wait_for_end() => {
+                tracing::warn!("{name} again: the server ends at once");
+                std::process::exit(ENDED_AT_ONCE);
+            }
+        }
+        ended.send_replace(true);
+        // Who asked to drain is told of the end.
+        let _ = tokio::time::timeout(LAST_WORDS, open.subscribe().wait_for(|open| *open == 0)).await;
+        socket.abort();
+        // Its place is to be free before the process ends.
+        let _ = socket.await;
+        Ok(())
+    })
+}
+
+async fn until_it_is_to_end(
+    signals: &mut Signals,
+    drained: &mut mpsc::Receiver<()>,
+    desk: &Rc<Desk>,
+    supervisor: &Supervisor,
+) -> Farewell {
+    let mut watchdog = supervisor.watchdog();
+    loop {
+        tokio::select! {
+            told = signals.next() => match told {
+                Told::End(name) => {
+                    tracing::info!("{name}: going down");
+                    return Farewell::AsConfigured;
+                }
+                Told::ReadAgain => {
+                    supervisor.reloading();
+                    tokio::task::spawn_local(read_again(Rc::clone(desk), supervisor.clone()));
+                }
+            },
+            Some(()) = drained.recv() => {
+                tracing::info!("is drained: going down");
+                return Farewell::Reconnect;
+            }
+            () = watchdog.due(&desk.house) => {}
+        }
+    }
+}
+
+/// Has the configuration read again, and the supervisor told of the end of it.
+async fn read_again(desk: Rc<Desk>, supervisor: Supervisor) {
+    match desk.order(Order::Settle { plugin: None }).await {
+        Answer::Done(what) => tracing::info!("SIGHUP: {what}"),
+        // The reason is in the log already.
+        _ => tracing::warn!("SIGHUP: what was in force stays so"),
+    }
+    supervisor.ready("serves");
+}
