@@ -40,8 +40,8 @@ impl ParserEntry {
     pub fn failed(&self, entry: &str, failure: &ParserFailure) {
         match failure {
             ParserFailure::Fault(fault) => self.generation.quarantine(&format!("a parser's {entry}"), fault),
-            ParserFailure::Refused(reason) => {
-                tracing::debug!(parser = self.handle.name(), "it refuses to {entry} a message: {reason}");
+            ParserFailure::Refused(error) => {
+                tracing::debug!(parser = self.handle.name(), "it refuses to {entry} a message: {error}");
             }
         }
     }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use plugin_api::abi::host::{
-    ConnectionHook, DisconnectionHook, Fault, MessageHook, Middleware, RequestHook, Service, TransportHandle,
+    ConnectionHook, DisconnectionHook, ErrorHook, Fault, MessageHook, Middleware, RequestHook, Service, TransportHandle,
 };
-use plugin_api::{Refusal, Request, SparkId};
+use plugin_api::{Refusal, Request, SparkError, SparkId};
 
 use crate::config::{Config, PREFERRED_TRANSPORTS};
 use crate::generation::Generation;
@@ -87,6 +87,8 @@ pub struct Snapshot {
     pub connection: Vec<Ref<ConnectionHook>>,
     /// Hooks on ended sparks, in order.
     pub disconnection: Vec<Ref<DisconnectionHook>>,
+    /// Hooks on what is wrong at sparks, in order.
+    pub error: Vec<Ref<ErrorHook>>,
     /// Authorizers, in order.
     pub authorizers: Vec<Ref<RequestHook>>,
     /// Middleware, in order.
@@ -120,6 +122,7 @@ impl Snapshot {
             outgoing: refs(&generations, |g| &g.registrations.outgoing, |g, i| &g.registrations.outgoing[i].1),
             connection: refs(&generations, |g| &g.registrations.connection, |g, i| &g.registrations.connection[i].1),
             disconnection: refs(&generations, |g| &g.registrations.disconnection, |g, i| &g.registrations.disconnection[i].1),
+            error: refs(&generations, |g| &g.registrations.error, |g, i| &g.registrations.error[i].1),
             authorizers: refs(&generations, |g| &g.registrations.authorizers, |g, i| &g.registrations.authorizers[i].1),
             middleware: refs(&generations, |g| &g.registrations.middleware, |g, i| &g.registrations.middleware[i].1),
             routes: matchit::Router::new(),
@@ -365,6 +368,15 @@ impl Snapshot {
         for hook in &self.disconnection {
             if !hook.generation.is_quarantined() {
                 hook.settle("a disconnection hook", hook.get().call(id, reason));
+            }
+        }
+    }
+
+    /// Tells all error hooks what is wrong at a spark.
+    pub fn went_wrong(&self, id: SparkId, error: &SparkError) {
+        for hook in &self.error {
+            if !hook.generation.is_quarantined() {
+                hook.settle("an error hook", hook.get().call(id, error));
             }
         }
     }

@@ -100,6 +100,7 @@ fn brought(registrations: &Registrations) -> Vec<Brought> {
         kind("incoming hook", of.incoming.len(), Vec::new()),
         kind("outgoing hook", of.outgoing.len(), Vec::new()),
         kind("disconnection hook", of.disconnection.len(), Vec::new()),
+        kind("error hook", of.error.len(), Vec::new()),
         kind("route", of.routes.len(), of.routes.iter().map(|(method, path, _)| format!("{method} {path}")).collect()),
         kind("service", of.services.len(), of.services.iter().map(|(name, _)| name.clone()).collect()),
         kind("counter", of.counters.len(), of.counters.iter().map(|(name, _)| name.clone()).collect()),

@@ -61,6 +61,7 @@ mod app {
                 let _board = BOARD.lock().unwrap();
                 note(format!("{} goes", name(spark)));
             });
+            registrar.error(Priority(1), |spark, error| note(format!("{}: {error}", name(spark))));
             registrar.outgoing(Priority(1), |_, message| {
                 assert_ne!(message.decode::<String>().as_deref(), Ok("unsayable"));
                 Flow::Next
@@ -95,6 +96,27 @@ fn a_message_comes_back() {
     let mut client = server.connect("ann");
     client.say("\"hello\"");
     assert_eq!(client.line().as_deref(), Some("\"hello\""));
+}
+
+#[test]
+fn a_message_that_can_not_be_read_is_told_to_the_error_hooks_and_the_spark_goes_on() {
+    let server = server();
+    let mut client = server.connect("stammerer");
+    client.say("{no json");
+    journal::the_one_with("stammerer: the client's message can't be decoded: ");
+    client.say("\"hello\"");
+    assert_eq!(client.line().as_deref(), Some("{no json"), "the application relays what it can't read");
+    assert_eq!(client.line().as_deref(), Some("\"hello\""));
+}
+
+#[test]
+fn a_message_over_a_limit_of_the_parser_ends_the_spark_after_the_error_hooks() {
+    let server = server();
+    let mut client = server.connect("builder");
+    client.say("\"maze\"");
+    journal::until("builder: the client's message can't be decoded: too deep");
+    assert_eq!(client.rest().last().map(String::as_str), Some("close 1008"));
+    journal::until("builder goes");
 }
 
 #[test]

@@ -51,10 +51,10 @@ pub mod value;
 
 pub use host::{Counter, Deferred, Host, ServiceError};
 pub use message::{Flow, Kind, Message, Payload};
-pub use parser::{ByteSet, ParseError, Parser};
+pub use parser::{ByteSet, ParseError, ParseLimit, Parser};
 pub use plugin::{ClientPart, Manifest, NoConfig, Plugin, Priority, Refusal, Registrar, ServiceReply, StartError};
 pub use request::{Request, RequestParts, Response, query_pairs};
-pub use spark::{EndOptions, SendError, Spark, SparkId, SparkInfo};
+pub use spark::{EndOptions, SendError, Spark, SparkError, SparkId, SparkInfo};
 pub use transport::{
     Carrier, Close, DisconnectReason, Events, ExchangeId, FrameClass, Out, Route, Session, TimerId, Transport,
 };

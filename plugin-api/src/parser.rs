@@ -1,5 +1,7 @@
 //! Parsers: one message's bytes into an encoded value and back.
 
+use serde::{Deserialize, Serialize};
+
 use crate::message::Kind;
 
 /// A message format. Used from all shards at once.
@@ -11,7 +13,7 @@ pub trait Parser: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// The bytes are not of this format, or pass a limit. The connection stays open.
+    /// The bytes are not of this format: the connection stays open. Or they pass a limit ([`ParseError::over`]): it ends.
     fn decode(&self, kind: Kind, wire: &[u8], value: &mut Vec<u8>) -> Result<(), ParseError>;
 
     /// Encodes one value, given as [`crate::value`] says, and appends it to `wire`. `Ok(None)`: such a value is not sent. `[any]`
@@ -32,10 +34,58 @@ pub trait Parser: Send + Sync + 'static {
     }
 }
 
-/// A parser refuses a message.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ParseError(pub String);
+/// A parser refuses a message or a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{reason}")]
+pub struct ParseError {
+    /// What is wrong, and where.
+    pub reason: String,
+    /// The limit that a message passes, where that is what is wrong.
+    pub limit: Option<ParseLimit>,
+}
+
+impl ParseError {
+    /// The bytes are not of the format, or the format can't express the value.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), limit: None }
+    }
+
+    /// A message passes a limit: whoever sends such messages wants to cost more than he may, and the connection ends.
+    pub fn over(limit: ParseLimit, reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), limit: Some(limit) }
+    }
+}
+
+/// A limit of a parser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ParseLimit {
+    /// The length of a message in bytes.
+    Length,
+    /// How deep arrays and objects lie in each other.
+    Depth,
+    /// How many values there are, those within arrays and objects counted.
+    Values,
+}
+
+impl ParseLimit {
+    /// What the shipped parsers' tables in `plugins.toml` call it, and [`DisconnectReason::Limit`](crate::DisconnectReason::Limit)
+    /// with them.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Length => "max_message_bytes",
+            Self::Depth => "max_depth",
+            Self::Values => "max_values",
+        }
+    }
+
+    /// The code of a WebSocket's close that says so (RFC 6455, section 7.4.1).
+    pub fn close_code(self) -> u16 {
+        match self {
+            Self::Length => 1009,
+            Self::Depth | Self::Values => 1008,
+        }
+    }
+}
 
 /// A set of byte values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use crate::host::{Counter, Host};
 use crate::message::{Flow, Message};
 use crate::parser::Parser;
 use crate::request::{Request, Response};
-use crate::spark::Spark;
+use crate::spark::{Spark, SparkError};
 use crate::transport::{DisconnectReason, Transport};
 
 /// A plugin. One value of it is one generation: a reload makes a new one.
@@ -268,6 +268,15 @@ impl Registrar<'_> {
         F: Fn(Spark<'_>, &DisconnectReason) + Send + Sync + 'static,
     {
         self.raw.disconnection(self.host, priority.0, hook);
+    }
+
+    /// A hook on what is wrong at sparks that go on, or are about to end for it: Primus's event `error`. Hosts of 1.0.0 tell of
+    /// none. `[shard]`
+    pub fn error<F>(&mut self, priority: Priority, hook: F)
+    where
+        F: Fn(Spark<'_>, &SparkError) + Send + Sync + 'static,
+    {
+        self.raw.error(self.host, priority.0, hook);
     }
 
     /// Decides whether a request may reach the transports. Every authorizer has to agree.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::Host;
 use crate::message::{Message, Payload};
+use crate::parser::ParseError;
 use crate::value::{DecodeError, EncodeError};
 
 /// A handle to a spark: shard, slot and generation in 64 bits. A handle whose spark is gone names no other.
@@ -98,6 +99,16 @@ pub struct EndOptions {
     pub code: Option<u16>,
     /// A text for the transport's close.
     pub reason: String,
+}
+
+/// What is wrong at a spark that may go on: Primus's event `error`. See [`Registrar::error`](crate::Registrar::error).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[non_exhaustive]
+pub enum SparkError {
+    /// A plugin asked for the value of the client's message, and the parser refuses its bytes. The spark goes on, unless a limit
+    /// was passed: then it ends right after.
+    #[error("the client's message can't be decoded: {0}")]
+    Decode(ParseError),
 }
 
 /// Why a message was not taken.

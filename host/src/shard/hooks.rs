@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use plugin_api::abi::host::{Answer, HookMessage};
+use plugin_api::abi::host::{Answer, HookMessage, ParserFailure};
 use plugin_api::abi::status;
-use plugin_api::{EndOptions, Flow, Kind, Payload, SparkId};
+use plugin_api::{DisconnectReason, EndOptions, Flow, Kind, ParseError, Payload, SparkError, SparkId};
 
 use super::Shard;
 use crate::parsers::ParserEntry;
@@ -98,6 +98,19 @@ impl Shard {
         if let Some(failure) = message.failure() {
             parser.failed("decode", &failure);
             self.house.metrics.refused.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            if let ParserFailure::Refused(error) = failure {
+                self.refused(snapshot, id, error);
+            }
+        }
+    }
+
+    /// A client's message can't be decoded: the error hooks are told. Over a limit, the spark ends; it may come again.
+    fn refused(&self, snapshot: &Snapshot, id: SparkId, error: ParseError) {
+        let (limit, reason) = (error.limit, error.reason.clone());
+        snapshot.went_wrong(id, &SparkError::Decode(error));
+        if let Some(limit) = limit {
+            let options = EndOptions { reconnect: true, code: Some(limit.close_code()), reason, ..EndOptions::default() };
+            self.end_as(id, options, DisconnectReason::Limit(limit.name().to_owned()));
         }
     }
 

@@ -1,7 +1,7 @@
-//! A parser: JSON. A message that is the text `"poison"` makes it panic when it is decoded.
+//! A parser: JSON. A message that is the text `"poison"` makes it panic when it is decoded, one that is `"maze"` is too deep.
 
 use plugin_api::prelude::*;
-use plugin_api::{ByteSet, ParseError, Parser, value};
+use plugin_api::{ByteSet, ParseError, ParseLimit, Parser, value};
 
 struct Json;
 
@@ -27,13 +27,16 @@ impl Parser for Json {
 
     fn decode(&self, _: Kind, wire: &[u8], value: &mut Vec<u8>) -> Result<(), ParseError> {
         assert_ne!(wire, b"\"poison\"");
+        if wire == b"\"maze\"" {
+            return Err(ParseError::over(ParseLimit::Depth, "too deep"));
+        }
         let mut deserializer = serde_json::Deserializer::from_slice(wire);
-        value::encode_from(&mut deserializer, value).map_err(|error| ParseError(error.to_string()))
+        value::encode_from(&mut deserializer, value).map_err(|error| ParseError::new(error.to_string()))
     }
 
     fn encode(&self, value: &[u8], wire: &mut Vec<u8>) -> Result<Option<Kind>, ParseError> {
-        let tree: Value = value::decode(value).map_err(|error| ParseError(error.to_string()))?;
-        serde_json::to_writer(wire, &tree).map_err(|error| ParseError(error.to_string()))?;
+        let tree: Value = value::decode(value).map_err(|error| ParseError::new(error.to_string()))?;
+        serde_json::to_writer(wire, &tree).map_err(|error| ParseError::new(error.to_string()))?;
         Ok(Some(Kind::Text))
     }
 

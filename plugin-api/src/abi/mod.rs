@@ -43,4 +43,10 @@ pub mod status {
     pub const MISSING: u32 = 4;
     /// The optional function is not offered.
     pub const UNSUPPORTED: u32 = 5;
+    /// FAILED, of a parser: the message is too long.
+    pub const OVER_LENGTH: u32 = 6;
+    /// FAILED, of a parser: arrays and objects lie too deep in each other.
+    pub const OVER_DEPTH: u32 = 7;
+    /// FAILED, of a parser: the message has too many values.
+    pub const OVER_VALUES: u32 = 8;
 }

@@ -180,6 +180,14 @@ pub struct DisconnectionFn {
     pub call: extern "C" fn(Opaque, spark: u64, reason: RSlice<'_, u8>) -> u32,
 }
 
+/// A hook of errors at sparks: `[shard]`; the error is an encoded [`crate::SparkError`].
+#[repr(transparent)]
+#[derive(StableAbi, Clone, Copy)]
+pub struct ErrorFn {
+    /// The function; the first argument is the object of its [`RawClosure`].
+    pub call: extern "C" fn(Opaque, spark: u64, error: RSlice<'_, u8>) -> u32,
+}
+
 /// An authorizer or a route: `[shard]`; OK with the encoded reply, PENDING, FAILED with the encoded refusal.
 #[repr(transparent)]
 #[derive(StableAbi, Clone, Copy)]
@@ -247,6 +255,9 @@ pub struct RegistrarTable {
     /// `target`.
     #[sabi(missing_field(option))]
     pub listen: extern "C" fn(Opaque, transport: RStr<'_>, address: RStr<'_>, target: RStr<'_>),
+    /// A hook on what is wrong at sparks that go on. `[shard]`. Not of hosts of 1.0.0.
+    #[sabi(missing_field(option))]
+    pub error: extern "C" fn(Opaque, priority: i32, RawClosure, ErrorFn),
 }
 
 /// The host as a plugin sees it. Reference-counted: `retain` and `release`.

@@ -22,11 +22,11 @@ use crate::value::{self, Value};
 /// # impl Parser for Text {
 /// #     fn name(&self) -> &str { "text" }
 /// #     fn decode(&self, _: Kind, wire: &[u8], value: &mut Vec<u8>) -> Result<(), ParseError> {
-/// #         let text = std::str::from_utf8(wire).map_err(|error| ParseError(error.to_string()))?;
-/// #         value::encode(text, value).map_err(|error| ParseError(error.to_string()))
+/// #         let text = std::str::from_utf8(wire).map_err(|error| ParseError::new(error.to_string()))?;
+/// #         value::encode(text, value).map_err(|error| ParseError::new(error.to_string()))
 /// #     }
 /// #     fn encode(&self, value: &[u8], wire: &mut Vec<u8>) -> Result<Option<Kind>, ParseError> {
-/// #         let text: &str = value::decode(value).map_err(|error| ParseError(error.to_string()))?;
+/// #         let text: &str = value::decode(value).map_err(|error| ParseError::new(error.to_string()))?;
 /// #         wire.extend_from_slice(text.as_bytes());
 /// #         Ok(Some(Kind::Text))
 /// #     }
@@ -144,7 +144,7 @@ impl ParserHarness {
         use crate::abi::host::ParserFailure;
         match result {
             Ok(done) => Ok(done),
-            Err(ParserFailure::Refused(reason)) => Err(ParseError(reason)),
+            Err(ParserFailure::Refused(error)) => Err(error),
             Err(ParserFailure::Fault(fault)) => panic!("{fault}"),
         }
     }

@@ -16,12 +16,12 @@ impl Parser for PlainJson {
         let mut deserializer = serde_json::Deserializer::from_slice(wire);
         value::encode_from(&mut deserializer, value)
             .and_then(|()| deserializer.end())
-            .map_err(|error| ParseError(error.to_string()))
+            .map_err(|error| ParseError::new(error.to_string()))
     }
 
     fn encode(&self, value: &[u8], wire: &mut Vec<u8>) -> Result<Option<Kind>, ParseError> {
-        let tree: Value = value::decode(value).map_err(|error| ParseError(error.to_string()))?;
-        serde_json::to_writer(wire, &tree).map_err(|error| ParseError(error.to_string()))?;
+        let tree: Value = value::decode(value).map_err(|error| ParseError::new(error.to_string()))?;
+        serde_json::to_writer(wire, &tree).map_err(|error| ParseError::new(error.to_string()))?;
         Ok(Some(Kind::Text))
     }
 

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod connections;
+mod errors;
 mod generations;
 mod messages;
 mod protocols;

@@ -119,12 +119,12 @@ impl Parser for Upper {
     }
 
     fn decode(&self, _: Kind, wire: &[u8], value: &mut Vec<u8>) -> Result<(), ParseError> {
-        let text = std::str::from_utf8(wire).map_err(|error| ParseError(error.to_string()))?;
-        value::encode(text, value).map_err(|error| ParseError(error.to_string()))
+        let text = std::str::from_utf8(wire).map_err(|error| ParseError::new(error.to_string()))?;
+        value::encode(text, value).map_err(|error| ParseError::new(error.to_string()))
     }
 
     fn encode(&self, value: &[u8], wire: &mut Vec<u8>) -> Result<Option<Kind>, ParseError> {
-        let text: &str = value::decode(value).map_err(|error| ParseError(error.to_string()))?;
+        let text: &str = value::decode(value).map_err(|error| ParseError::new(error.to_string()))?;
         wire.extend(text.to_uppercase().bytes());
         Ok((!text.is_empty()).then_some(Kind::Binary))
     }

@@ -17,7 +17,7 @@ fn refused(wire: &[u8]) -> String {
     let mut value = b"before".to_vec();
     let error = Binary::default().decode(Kind::Binary, wire, &mut value).unwrap_err();
     assert_eq!(value, b"before", "nothing of it is left");
-    error.0
+    error.reason
 }
 
 fn encoded(value: impl serde::Serialize) -> Vec<u8> {
@@ -96,7 +96,7 @@ fn what_is_not_binarypack_is_refused_with_its_place() {
     assert_eq!(refused(b"\x01\x02"), "more bytes follow the value (at byte 1)");
     assert_eq!(refused(b"\x91\xc4"), "the byte 0xc4 begins nothing in BinaryPack (at byte 1)");
     let text = ParserHarness::new(Binary::default()).value(Kind::Text, "\x01").unwrap_err();
-    assert_eq!(text.0, "the message is text, and this format is binary (at byte 0)");
+    assert_eq!(text.reason, "the message is text, and this format is binary (at byte 0)");
 }
 
 #[test]
@@ -113,7 +113,8 @@ fn a_length_that_is_a_lie_costs_nothing() {
 
 #[test]
 fn a_message_over_a_limit_is_refused() {
-    let limited = |limits, wire: &[u8]| Binary { limits }.decode(Kind::Binary, wire, &mut Vec::new()).map_err(|error| error.0);
+    let limited =
+        |limits, wire: &[u8]| Binary { limits }.decode(Kind::Binary, wire, &mut Vec::new()).map_err(|error| error.reason);
     let depth = Limits { max_depth: 2, ..Limits::default() };
     assert_eq!(limited(depth, b"\x91\x91\x01"), Ok(()));
     assert!(limited(depth, b"\x91\x81\xb0\x90").unwrap_err().contains("max_depth, which is 2"));

@@ -18,7 +18,7 @@ fn refused(wire: &[u8]) -> String {
     let mut value = b"before".to_vec();
     let error = Cbor::default().decode(Kind::Binary, wire, &mut value).unwrap_err();
     assert_eq!(value, b"before", "nothing of it is left");
-    error.0
+    error.reason
 }
 
 fn encoded(value: impl serde::Serialize) -> Vec<u8> {
@@ -187,7 +187,7 @@ fn what_is_not_cbor_or_no_value_is_refused_with_its_place() {
     assert!(refused(b"\x7f\x41a\xff").contains("at byte 0"));
     assert_eq!(refused(b"\xa1\xf9\x3c\x00\x01"), "a fractional number can't be the key of an object (at byte 1)");
     let text = ParserHarness::new(Cbor::default()).value(Kind::Text, "\x01").unwrap_err();
-    assert_eq!(text.0, "the message is text, and this format is binary (at byte 0)");
+    assert_eq!(text.reason, "the message is text, and this format is binary (at byte 0)");
 }
 
 #[test]
@@ -199,7 +199,8 @@ fn a_length_that_is_a_lie_costs_nothing() {
 
 #[test]
 fn a_message_over_a_limit_is_refused() {
-    let limited = |limits, wire: &[u8]| Cbor { limits }.decode(Kind::Binary, wire, &mut Vec::new()).map_err(|error| error.0);
+    let limited =
+        |limits, wire: &[u8]| Cbor { limits }.decode(Kind::Binary, wire, &mut Vec::new()).map_err(|error| error.reason);
     let depth = Limits { max_depth: 2, ..Limits::default() };
     assert_eq!(limited(depth, b"\x81\x9f\x01\xff"), Ok(()));
     assert!(limited(depth, b"\x81\xbf\x60\x80\xff").unwrap_err().contains("max_depth, which is 2"));

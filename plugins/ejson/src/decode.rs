@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use plugin_api::Kind;
 use plugin_api::value::{self, Date, Visit, Writer, walk};
+use plugin_api::{Kind, ParseLimit};
 use tokens::{Fault, Limits, date_from_ms};
 
 use crate::special::{BYTES, DATE, ESCAPE, Keys, NUMBER, Special, Survey};
@@ -38,6 +38,17 @@ pub(crate) enum DecodeError {
     /// The encoding that was made of the JSON text is wrong, or nested too deeply.
     #[error(transparent)]
     Value(#[from] value::DecodeError),
+}
+
+impl DecodeError {
+    /// The limit that is passed, where that is what is wrong.
+    pub(crate) fn limit(&self) -> Option<ParseLimit> {
+        match self {
+            Self::Limit(fault) => fault.limit(),
+            Self::Json(json_text::decode::DecodeError::Depth) => Some(ParseLimit::Depth),
+            Self::Json(_) | Self::Binary | Self::Content { .. } | Self::Value(_) => None,
+        }
+    }
 }
 
 /// Appends the encoding of the value that a message is. After an error nothing is appended.

@@ -60,11 +60,12 @@ impl Parser for Ejson {
     }
 
     fn decode(&self, kind: Kind, wire: &[u8], value: &mut Vec<u8>) -> Result<(), ParseError> {
-        decode::message(kind, wire, &self.limits, value).map_err(|error| ParseError(error.to_string()))
+        decode::message(kind, wire, &self.limits, value)
+            .map_err(|error| ParseError { reason: error.to_string(), limit: error.limit() })
     }
 
     fn encode(&self, value: &[u8], wire: &mut Vec<u8>) -> Result<Option<Kind>, ParseError> {
-        encode::value(value, wire).map_err(|error| ParseError(error.to_string()))?;
+        encode::value(value, wire).map_err(|error| ParseError::new(error.to_string()))?;
         Ok(Some(Kind::Text))
     }
 

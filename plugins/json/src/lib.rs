@@ -10,29 +10,36 @@
 //! | text | U+2028 and U+2029 escaped, as Primus does | the same |
 //!
 //! A binary message is no JSON: it is one byte string, untouched, as with Primus. Half of a surrogate pair, which `JSON.parse`
-//! takes and no UTF-8 can hold, is read as U+FFFD. A number that no float can hold (`1e400`) is refused. Arrays and objects nest at
-//! most 127 deep. The size of a message is the transport's to limit: the encoded value takes at most 2.25 times the bytes of the text.
+//! takes and no UTF-8 can hold, is read as U+FFFD. A number that no float can hold (`1e400`) is refused. What a message may be at most
+//! is told in [`tokens::Limits`], which is the plugin's configuration; but arrays and objects nest at most 127 deep. The encoded value
+//! takes at most 2.25 times the bytes of the text.
 #![forbid(unsafe_code)]
 
+use json_text::decode::DecodeError;
 use json_text::{decode, encode};
 use plugin_api::prelude::*;
 use plugin_api::value::Writer;
-use plugin_api::{ByteSet, ParseError, Parser};
+use plugin_api::{ByteSet, ParseError, ParseLimit, Parser};
+use tokens::{Fault, Limits};
 
-/// The plugin. It has nothing to set.
-pub struct JsonPlugin;
+mod measure;
+
+/// The plugin.
+pub struct JsonPlugin {
+    limits: Limits,
+}
 
 impl Plugin for JsonPlugin {
     const NAME: &'static str = "json";
     const DESCRIPTION: &'static str = "messages as JSON text";
-    type Config = NoConfig;
+    type Config = Limits;
 
-    fn start(_config: NoConfig, _host: Host) -> Result<Self, StartError> {
-        Ok(Self)
+    fn start(config: Limits, _host: Host) -> Result<Self, StartError> {
+        Ok(Self { limits: config.checked()? })
     }
 
     fn register(self: &Arc<Self>, registrar: &mut Registrar<'_>) {
-        registrar.parser(Json);
+        registrar.parser(Json { limits: self.limits });
         registrar.client_part(ClientPart::Parser, Self::NAME, include_str!("../client.js"));
     }
 }
@@ -41,7 +48,29 @@ export_plugin!(JsonPlugin);
 
 /// The parser.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Json;
+pub struct Json {
+    /// What a message may be at most.
+    pub limits: Limits,
+}
+
+impl Json {
+    fn decode_text(&self, wire: &[u8], value: &mut Vec<u8>) -> Result<(), ParseError> {
+        self.limits.admit(wire.len()).map_err(refused)?;
+        let start = value.len();
+        decode::text(wire, value).map_err(|error| match error {
+            DecodeError::Depth => ParseError::over(ParseLimit::Depth, error.to_string()),
+            DecodeError::Utf8(_) | DecodeError::Syntax(_) => ParseError::new(error.to_string()),
+        })?;
+        measure::check(wire, &value[start..], &self.limits).map_err(|fault| {
+            value.truncate(start);
+            refused(fault)
+        })
+    }
+}
+
+fn refused(fault: Fault) -> ParseError {
+    ParseError { reason: fault.to_string(), limit: fault.limit() }
+}
 
 impl Parser for Json {
     fn name(&self) -> &str {
@@ -54,12 +83,12 @@ impl Parser for Json {
                 Writer::new(value).bytes(wire);
                 Ok(())
             }
-            Kind::Text => decode::text(wire, value).map_err(|error| ParseError(error.to_string())),
+            Kind::Text => self.decode_text(wire, value),
         }
     }
 
     fn encode(&self, value: &[u8], wire: &mut Vec<u8>) -> Result<Option<Kind>, ParseError> {
-        encode::value(value, wire).map_err(|error| ParseError(error.to_string()))?;
+        encode::value(value, wire).map_err(|error| ParseError::new(error.to_string()))?;
         Ok(Some(Kind::Text))
     }
 

@@ -1,8 +1,10 @@
 //! What JSON comes to, and what values come to in JSON.
 
 use plugin_api::value::{self, Date, Map, Value};
-use plugin_api::{Kind, Parser};
+use plugin_api::{Kind, ParseLimit, Parser};
 use proptest::prelude::*;
+
+use tokens::Limits;
 
 use crate::Json;
 
@@ -10,7 +12,7 @@ use crate::Json;
 #[track_caller]
 fn decoded(text: &str) -> Value {
     let mut encoded = Vec::new();
-    Json.decode(Kind::Text, text.as_bytes(), &mut encoded).unwrap();
+    Json::default().decode(Kind::Text, text.as_bytes(), &mut encoded).unwrap();
     value::decode(&encoded).unwrap()
 }
 
@@ -18,16 +20,16 @@ fn decoded(text: &str) -> Value {
 #[track_caller]
 fn refused(wire: &[u8]) -> String {
     let mut encoded = b"before".to_vec();
-    let error = Json.decode(Kind::Text, wire, &mut encoded).unwrap_err();
+    let error = Json::default().decode(Kind::Text, wire, &mut encoded).unwrap_err();
     assert_eq!(encoded, b"before", "nothing of it is left");
-    error.0
+    error.reason
 }
 
 /// The text of a value.
 #[track_caller]
 fn encoded(value: impl Into<Value>) -> String {
     let mut wire = Vec::new();
-    let kind = Json.encode(&value::to_vec(&value.into()).unwrap(), &mut wire).unwrap();
+    let kind = Json::default().encode(&value::to_vec(&value.into()).unwrap(), &mut wire).unwrap();
     assert_eq!(kind, Some(Kind::Text));
     String::from_utf8(wire).unwrap()
 }
@@ -71,7 +73,7 @@ fn numbers_are_written_as_javascript_would_read_them() {
     assert_eq!(encoded(Value::Array(vec![i64::MIN.into(), u64::MAX.into()])), "[-9223372036854775808,18446744073709551615]");
 
     let mut wire = Vec::new();
-    Json.encode(&value::to_vec(&[0.1_f32, 2.0, f32::NAN]).unwrap(), &mut wire).unwrap();
+    Json::default().encode(&value::to_vec(&[0.1_f32, 2.0, f32::NAN]).unwrap(), &mut wire).unwrap();
     assert_eq!(wire, b"[0.1,2,null]");
 }
 
@@ -85,7 +87,7 @@ fn numbers_keep_their_digits() {
 #[test]
 fn a_binary_message_is_a_byte_string_untouched() {
     let mut encoded = Vec::new();
-    Json.decode(Kind::Binary, b"{not json\xff", &mut encoded).unwrap();
+    Json::default().decode(Kind::Binary, b"{not json\xff", &mut encoded).unwrap();
     assert_eq!(value::decode::<Value>(&encoded).unwrap(), Value::Binary(b"{not json\xff".to_vec()));
 }
 
@@ -115,28 +117,56 @@ fn what_is_not_json_is_refused_with_its_place() {
 fn nesting_has_an_end() {
     let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     decoded(&nested(127));
-    assert!(refused(nested(128).as_bytes()).contains("recursion limit"));
+    assert_eq!(refused(nested(128).as_bytes()), "the message is nested deeper than 127");
     assert!(refused("[{\"a\":".repeat(100_000).as_bytes()).contains("recursion limit"));
+}
+
+#[test]
+fn a_message_that_is_more_than_the_limits_allow_is_refused_with_the_limit() {
+    let refused = |limits, text: &str| {
+        let mut value = b"before".to_vec();
+        let error = Json { limits }.decode(Kind::Text, text.as_bytes(), &mut value).err();
+        assert!(error.is_none() || value == b"before", "nothing of it is left");
+        error.map(|error| (error.limit, error.reason))
+    };
+    let over = |limit, reason: &str| Some((Some(limit), reason.to_owned()));
+    let length = Limits { max_message_bytes: 4, ..Limits::default() };
+    assert_eq!(refused(length, "[12]"), None);
+    let reason = "the message is longer than max_message_bytes, which is 4";
+    assert_eq!(refused(length, "[123]"), over(ParseLimit::Length, reason));
+    let depth = Limits { max_depth: 2, ..Limits::default() };
+    assert_eq!(refused(depth, r#"[{"a":1},[]]"#), None);
+    let reason = "the message is nested deeper than max_depth, which is 2";
+    assert_eq!(refused(depth, r#"[{"a":[]}]"#), over(ParseLimit::Depth, reason));
+    let values = Limits { max_values: 4, ..Limits::default() };
+    assert_eq!(refused(values, r#"[{"a":null},""]"#), None);
+    let reason = "the message has more values than max_values, which is 4";
+    for text in [r#"[{"a":null},"",1]"#, "[1,2,3,4]", "[[[[[]]]]]"] {
+        assert_eq!(refused(values, text), over(ParseLimit::Values, reason), "{text}");
+    }
+    let too_deep = format!("{}{}", "[".repeat(128), "]".repeat(128));
+    assert_eq!(refused(Limits::default(), &too_deep), over(ParseLimit::Depth, "the message is nested deeper than 127"));
+    assert_eq!(refused(Limits::default(), "{").map(|(limit, _)| limit), Some(None));
 }
 
 #[test]
 fn a_value_that_is_none_is_refused() {
     let mut wire = b"before".to_vec();
-    Json.encode(&[0x82, 0x01], &mut wire).unwrap_err();
+    Json::default().encode(&[0x82, 0x01], &mut wire).unwrap_err();
     assert_eq!(wire, b"before");
 }
 
 #[test]
 fn control_messages_are_found_whatever_they_are_written_like() {
     for text in [r#""primus::pong::1""#, " \t\r\n\"primus::pong::1\" ", r#""\u0070rimus::pong::1""#] {
-        assert!(Json.string_lead().contains(text.as_bytes()[0]));
-        assert_eq!(Json.decode_string(Kind::Text, text.as_bytes(), "primus::").as_deref(), Some("primus::pong::1"));
+        assert!(Json::default().string_lead().contains(text.as_bytes()[0]));
+        assert_eq!(Json::default().decode_string(Kind::Text, text.as_bytes(), "primus::").as_deref(), Some("primus::pong::1"));
     }
     for text in [r#"["primus::pong::1"]"#, "1", "\"open", "\"a\" \"b\"", " {}"] {
-        assert_eq!(Json.decode_string(Kind::Text, text.as_bytes(), "primus::"), None);
+        assert_eq!(Json::default().decode_string(Kind::Text, text.as_bytes(), "primus::"), None);
     }
-    assert_eq!(Json.decode_string(Kind::Binary, br#""primus::pong::1""#, "primus::"), None);
-    assert!(!Json.string_lead().contains(b'{'));
+    assert_eq!(Json::default().decode_string(Kind::Binary, br#""primus::pong::1""#, "primus::"), None);
+    assert!(!Json::default().string_lead().contains(b'{'));
 }
 
 proptest! {
@@ -144,12 +174,12 @@ proptest! {
     fn any_bytes_are_a_value_or_an_error(bytes in any::<Vec<u8>>(), text in r#"[\[\]{}",:0-9.eE+\\u d8Dcn\-]*"#) {
         for wire in [&bytes[..], text.as_bytes()] {
             let mut encoded = Vec::new();
-            if Json.decode(Kind::Text, wire, &mut encoded).is_ok() {
+            if Json::default().decode(Kind::Text, wire, &mut encoded).is_ok() {
                 value::decode::<Value>(&encoded).unwrap();
                 let mut again = Vec::new();
-                Json.encode(&encoded, &mut again).unwrap();
+                Json::default().encode(&encoded, &mut again).unwrap();
             }
-            let _ = Json.decode_string(Kind::Text, wire, "primus::");
+            let _ = Json::default().decode_string(Kind::Text, wire, "primus::");
         }
     }
 
@@ -159,7 +189,7 @@ proptest! {
         prop_assert_eq!(decoded(&wire), Value::from(text.as_str()));
         let separators = ['\u{2028}', '\u{2029}'];
         prop_assert!(!wire.contains(separators));
-        prop_assert_eq!(Json.decode_string(Kind::Text, wire.as_bytes(), ""), Some(text));
+        prop_assert_eq!(Json::default().decode_string(Kind::Text, wire.as_bytes(), ""), Some(text));
     }
 
     #[test]

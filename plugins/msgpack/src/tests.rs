@@ -2,7 +2,7 @@
 
 use plugin_api::testing::ParserHarness;
 use plugin_api::value::{self, Date, Map, Value};
-use plugin_api::{Kind, Parser};
+use plugin_api::{Kind, ParseLimit, Parser};
 use proptest::prelude::*;
 use tokens::Limits;
 
@@ -17,7 +17,7 @@ fn refused(wire: &[u8]) -> String {
     let mut value = b"before".to_vec();
     let error = Msgpack::default().decode(Kind::Binary, wire, &mut value).unwrap_err();
     assert_eq!(value, b"before", "nothing of it is left");
-    error.0
+    error.reason
 }
 
 fn encoded(value: impl serde::Serialize) -> Vec<u8> {
@@ -88,7 +88,7 @@ fn what_is_not_messagepack_is_refused_with_its_place() {
     assert_eq!(refused(b"\xd5\x0d\x01\x01"), "a date has more than a number in it (at byte 0)");
     assert_eq!(refused(b"\xc7\x03\x0a\x92\xa0\xc1"), "the byte 0xc1 begins nothing in MessagePack (at byte 5)");
     let text = ParserHarness::new(Msgpack::default()).value(Kind::Text, "\x01").unwrap_err();
-    assert_eq!(text.0, "the message is text, and this format is binary (at byte 0)");
+    assert_eq!(text.reason, "the message is text, and this format is binary (at byte 0)");
 }
 
 #[test]
@@ -100,7 +100,8 @@ fn a_length_that_is_a_lie_costs_nothing() {
 
 #[test]
 fn a_message_over_a_limit_is_refused() {
-    let limited = |limits, wire: &[u8]| Msgpack { limits }.decode(Kind::Binary, wire, &mut Vec::new()).map_err(|error| error.0);
+    let limited =
+        |limits, wire: &[u8]| Msgpack { limits }.decode(Kind::Binary, wire, &mut Vec::new()).map_err(|error| error.reason);
     let depth = Limits { max_depth: 2, ..Limits::default() };
     assert_eq!(limited(depth, b"\x91\x91\x01"), Ok(()));
     assert_eq!(
@@ -117,6 +118,11 @@ fn a_message_over_a_limit_is_refused() {
     assert_eq!(limited(bytes, b"\xa1a"), Ok(()));
     assert_eq!(limited(bytes, b"\xa2ab").unwrap_err(), "the message is longer than max_message_bytes, which is 2 (at byte 0)");
 
+    let limit = |limits, wire: &[u8]| Msgpack { limits }.decode(Kind::Binary, wire, &mut Vec::new()).err()?.limit;
+    assert_eq!(limit(Limits { max_depth: 1, ..Limits::default() }, b"\x91\x90"), Some(ParseLimit::Depth));
+    assert_eq!(limit(Limits { max_values: 1, ..Limits::default() }, b"\x91\x01"), Some(ParseLimit::Values));
+    assert_eq!(limit(Limits { max_message_bytes: 1, ..Limits::default() }, b"\x91\x01"), Some(ParseLimit::Length));
+    assert_eq!(limit(Limits::default(), b"\xc1"), None);
     let deepest = [&[0x91; 128][..], b"\x01"].concat();
     decoded(&deepest);
     assert!(refused(&[0x91; 100_000]).contains("max_depth, which is 128"));

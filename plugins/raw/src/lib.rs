@@ -49,7 +49,7 @@ impl Parser for Raw {
         match kind {
             Kind::Text => {
                 let text =
-                    std::str::from_utf8(wire).map_err(|error| ParseError(format!("the message is not UTF-8: {error}")))?;
+                    std::str::from_utf8(wire).map_err(|error| ParseError::new(format!("the message is not UTF-8: {error}")))?;
                 Writer::new(value).str(text);
             }
             Kind::Binary => Writer::new(value).bytes(wire),
@@ -66,7 +66,7 @@ impl Parser for Raw {
             Ok(()) => Ok(kind),
             Err(error) => {
                 wire.truncate(start);
-                Err(ParseError(error.to_string()))
+                Err(ParseError::new(error.to_string()))
             }
         }
     }

@@ -19,7 +19,7 @@ fn text_is_text_and_bytes_are_bytes() {
 #[test]
 fn text_that_is_not_utf8_is_refused() {
     let error = ParserHarness::new(Raw).value(Kind::Text, b"\xff").unwrap_err();
-    assert!(error.0.contains("not UTF-8"), "{error}");
+    assert!(error.reason.contains("not UTF-8"), "{error}");
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn what_is_neither_is_refused_by_its_name() {
     for (value, name) in others {
         let mut wire = b"before".to_vec();
         let error = Raw.encode(&value::to_vec(&value).unwrap(), &mut wire).unwrap_err();
-        assert_eq!(error.0, format!("a client with the raw parser takes text and byte strings, not {name}"));
+        assert_eq!(error.reason, format!("a client with the raw parser takes text and byte strings, not {name}"));
         assert_eq!(wire, b"before");
     }
 }

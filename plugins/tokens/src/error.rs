@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use plugin_api::{ParseError, value};
+use plugin_api::{ParseError, ParseLimit, value};
 
 /// A message is refused: why, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -61,7 +61,19 @@ impl Fault {
 
 impl From<DecodeError> for ParseError {
     fn from(error: DecodeError) -> Self {
-        Self(error.to_string())
+        Self { reason: error.to_string(), limit: error.fault.limit() }
+    }
+}
+
+impl Fault {
+    /// The limit that is passed, where that is what is wrong.
+    pub fn limit(&self) -> Option<ParseLimit> {
+        match self {
+            Self::Length { .. } => Some(ParseLimit::Length),
+            Self::Depth { .. } => Some(ParseLimit::Depth),
+            Self::Values { .. } => Some(ParseLimit::Values),
+            Self::Text | Self::Truncated | Self::Trailing | Self::Key(_) | Self::Malformed(_) => None,
+        }
     }
 }
 
@@ -78,6 +90,6 @@ pub enum EncodeError {
 
 impl From<EncodeError> for ParseError {
     fn from(error: EncodeError) -> Self {
-        Self(error.to_string())
+        Self::new(error.to_string())
     }
 }

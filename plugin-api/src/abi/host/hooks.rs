@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use abi_stable::std_types::{RSlice, RVec};
 
-use super::super::module::{ConnectionFn, DisconnectionFn, MessageFn, MiddlewareFn, RawClosure, RequestFn, ServiceFn};
+use super::super::module::{ConnectionFn, DisconnectionFn, ErrorFn, MessageFn, MiddlewareFn, RawClosure, RequestFn, ServiceFn};
 use super::super::status;
 use super::super::types::RawRequest;
 use super::call::{Fault, Owner};
 use crate::plugin::Refusal;
 use crate::request::Response;
-use crate::spark::SparkId;
+use crate::spark::{SparkError, SparkId};
 use crate::transport::DisconnectReason;
 use crate::value;
 
@@ -104,6 +104,25 @@ impl DisconnectionHook {
         let status =
             self.closure.owner.call(|| (self.call.call)(self.closure.raw.object, spark.raw(), RSlice::from_slice(&reason)));
         status.map(drop)
+    }
+}
+
+/// A hook of errors at sparks.
+pub struct ErrorHook {
+    pub(super) closure: Closure,
+    pub(super) call: ErrorFn,
+}
+
+impl ErrorHook {
+    /// `[shard]`
+    ///
+    /// # Errors
+    ///
+    /// The plugin panicked.
+    pub fn call(&self, spark: SparkId, error: &SparkError) -> Result<(), Fault> {
+        let error = value::to_vec(error).unwrap_or_default();
+        let call = || (self.call.call)(self.closure.raw.object, spark.raw(), RSlice::from_slice(&error));
+        self.closure.owner.call(call).map(drop)
     }
 }
 

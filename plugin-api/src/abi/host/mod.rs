@@ -19,7 +19,7 @@ mod transport;
 pub use self::adoption::Adopter;
 pub(crate) use self::call::calling;
 pub use self::call::{Fault, Keep};
-pub use self::hooks::{Answer, ConnectionHook, DisconnectionHook, MessageHook, Middleware, RequestHook, Service};
+pub use self::hooks::{Answer, ConnectionHook, DisconnectionHook, ErrorHook, MessageHook, Middleware, RequestHook, Service};
 pub use self::instance::{Instance, Module, StartFailure};
 pub use self::message::HookMessage;
 pub use self::parser::{ParserFailure, ParserHandle};

@@ -9,7 +9,7 @@ use super::super::status;
 use super::super::types::Opaque;
 use super::call::{Fault, Owner};
 use crate::message::Kind;
-use crate::parser::ByteSet;
+use crate::parser::{ByteSet, ParseError, ParseLimit};
 
 /// A parser.
 pub struct ParserHandle {
@@ -29,8 +29,8 @@ unsafe impl Sync for ParserHandle {}
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParserFailure {
     /// It refuses the bytes or the value.
-    #[error("{0}")]
-    Refused(String),
+    #[error(transparent)]
+    Refused(#[from] ParseError),
     /// It panicked.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -57,10 +57,14 @@ impl ParserHandle {
         let mut value = RVec::new();
         let status =
             self.owner.call(|| (self.table.decode())(self.object, kind as u8, RSlice::from_slice(wire), &mut value))?;
-        match status {
-            status::OK => Ok(value.into_vec()),
-            _ => Err(ParserFailure::Refused(String::from_utf8_lossy(&value).into_owned())),
-        }
+        let limit = match status {
+            status::OK => return Ok(value.into_vec()),
+            status::OVER_LENGTH => Some(ParseLimit::Length),
+            status::OVER_DEPTH => Some(ParseLimit::Depth),
+            status::OVER_VALUES => Some(ParseLimit::Values),
+            _ => None,
+        };
+        Err(ParseError { reason: String::from_utf8_lossy(&value).into_owned(), limit }.into())
     }
 
     /// An encoded value to wire bytes; `None`: such a value is not sent. `[any]`
@@ -75,7 +79,7 @@ impl ParserHandle {
         match status {
             status::OK => Ok(Some((Kind::from_raw(kind), wire.into_vec()))),
             status::MISSING => Ok(None),
-            _ => Err(ParserFailure::Refused(String::from_utf8_lossy(&wire).into_owned())),
+            _ => Err(ParseError::new(String::from_utf8_lossy(&wire)).into()),
         }
     }
 

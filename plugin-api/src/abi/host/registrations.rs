@@ -6,12 +6,12 @@ use abi_stable::prefix_type::PrefixTypeTrait;
 use abi_stable::std_types::RStr;
 
 use super::super::module::{
-    ConnectionFn, DisconnectionFn, MessageFn, MiddlewareFn, ParserTableRef, RawClosure, RawRegistrar, RegistrarTable,
+    ConnectionFn, DisconnectionFn, ErrorFn, MessageFn, MiddlewareFn, ParserTableRef, RawClosure, RawRegistrar, RegistrarTable,
     RegistrarTableRef, RequestFn, ServiceFn, TransportTableRef,
 };
 use super::super::types::Opaque;
 use super::call::Owner;
-use super::hooks::{Closure, ConnectionHook, DisconnectionHook, MessageHook, Middleware, RequestHook, Service};
+use super::hooks::{Closure, ConnectionHook, DisconnectionHook, ErrorHook, MessageHook, Middleware, RequestHook, Service};
 use super::parser::ParserHandle;
 use super::transport::TransportHandle;
 use crate::parser::ByteSet;
@@ -31,6 +31,8 @@ pub struct Registrations {
     pub connection: Vec<(i32, ConnectionHook)>,
     /// Hooks on ended sparks.
     pub disconnection: Vec<(i32, DisconnectionHook)>,
+    /// Hooks on what is wrong at sparks.
+    pub error: Vec<(i32, ErrorHook)>,
     /// Authorizers.
     pub authorizers: Vec<(i32, RequestHook)>,
     /// Middleware.
@@ -130,6 +132,11 @@ collect! {
         let hook = DisconnectionHook { closure: Closure::new(&state.owner, closure), call };
         state.registrations.disconnection.push((priority, hook));
     };
+    error(
+        priority: i32,
+        closure: RawClosure,
+        call: ErrorFn,
+    ) |state| state.registrations.error.push((priority, ErrorHook { closure: Closure::new(&state.owner, closure), call }));
     authorizer(
         priority: i32,
         closure: RawClosure,
@@ -189,6 +196,7 @@ fn registrar_table() -> RegistrarTableRef {
             client_part,
             counter,
             listen,
+            error,
         }
         .leak_into_prefix()
     })

@@ -8,7 +8,7 @@ use super::guard::guarded;
 use super::object::shared;
 use super::reply::give;
 use crate::message::Kind;
-use crate::parser::Parser;
+use crate::parser::{ParseLimit, Parser};
 
 pub(super) extern "C" fn decode<P: Parser>(object: Opaque, kind: u8, wire: RSlice<'_, u8>, value: &mut RVec<u8>) -> u32 {
     guarded(|| {
@@ -21,8 +21,13 @@ pub(super) extern "C" fn decode<P: Parser>(object: Opaque, kind: u8, wire: RSlic
                 status::OK
             }
             Err(error) => {
-                value.extend_from_copy_slice(error.to_string().as_bytes());
-                status::FAILED
+                value.extend_from_copy_slice(error.reason.as_bytes());
+                match error.limit {
+                    None => status::FAILED,
+                    Some(ParseLimit::Length) => status::OVER_LENGTH,
+                    Some(ParseLimit::Depth) => status::OVER_DEPTH,
+                    Some(ParseLimit::Values) => status::OVER_VALUES,
+                }
             }
         }
     })
@@ -41,7 +46,7 @@ pub(super) extern "C" fn encode<P: Parser>(object: Opaque, value: RSlice<'_, u8>
             }
             Ok(None) => status::MISSING,
             Err(error) => {
-                wire.extend_from_copy_slice(error.to_string().as_bytes());
+                wire.extend_from_copy_slice(error.reason.as_bytes());
                 status::FAILED
             }
         }

@@ -6,8 +6,8 @@ use abi_stable::prefix_type::PrefixTypeTrait;
 use abi_stable::std_types::{RSlice, RStr, RVec};
 
 use super::super::module::{
-    ConnectionFn, DisconnectionFn, MessageFn, MiddlewareFn, ParserTable, RawClosure, RawRegistrar, RequestFn, ServiceFn,
-    TransportTable,
+    ConnectionFn, DisconnectionFn, ErrorFn, MessageFn, MiddlewareFn, ParserTable, RawClosure, RawRegistrar, RequestFn,
+    ServiceFn, TransportTable,
 };
 use super::super::status;
 use super::super::types::{Opaque, RawMessage, RawRequest};
@@ -25,7 +25,7 @@ use crate::parser::Parser;
 use crate::plugin::{Refusal, ServiceReply};
 use crate::request::{Request, Response};
 use crate::runtime::{self, Answer, PluginRuntime};
-use crate::spark::{Spark, SparkId};
+use crate::spark::{Spark, SparkError, SparkId};
 use crate::transport::{DisconnectReason, Transport};
 use crate::value;
 
@@ -141,6 +141,31 @@ impl<'a> RegistrarHandle<'a> {
         }
         let closure = closure(Hooked { host: host.clone(), hook });
         (self.raw.table.disconnection())(self.raw.object, priority, closure, DisconnectionFn { call: call::<F> });
+    }
+
+    pub(crate) fn error<F>(&self, host: &Host, priority: i32, hook: F)
+    where
+        F: Fn(Spark<'_>, &SparkError) + Send + Sync + 'static,
+    {
+        extern "C" fn call<F>(object: Opaque, spark: u64, error: RSlice<'_, u8>) -> u32
+        where
+            F: Fn(Spark<'_>, &SparkError) + Send + Sync + 'static,
+        {
+            guarded(|| {
+                // SAFETY: as in `connection`.
+                let hooked = unsafe { shared::<Hooked<F>>(object) };
+                // One of a later host is of a kind that this plugin doesn't know.
+                if let (Some(id), Ok(error)) = (SparkId::from_raw(spark), value::decode(error.as_slice())) {
+                    (hooked.hook)(Spark::new(id, &hooked.host), &error);
+                }
+                status::OK
+            })
+        }
+        // An older host tells of no errors.
+        if let Some(error) = self.raw.table.error() {
+            let closure = closure(Hooked { host: host.clone(), hook });
+            error(self.raw.object, priority, closure, ErrorFn { call: call::<F> });
+        }
     }
 
     pub(crate) fn authorizer<F, W>(&self, host: &Host, priority: i32, authorizer: F)

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use super::{Deferred, Job, World};
-use crate::abi::host::{HookMessage, ParserHandle};
+use crate::abi::host::{HookMessage, ParserFailure, ParserHandle};
 use crate::abi::status;
 use crate::message::{Flow, Kind, Payload};
-use crate::spark::SparkId;
+use crate::parser::ParseError;
+use crate::spark::{EndOptions, SparkError, SparkId};
 use crate::testing::client::Fate;
 use crate::testing::plugged::{Plugged, by_priority};
+use crate::transport::DisconnectReason;
 
 /// The number of the one parser that all sparks use.
 const PARSER: u32 = 1;
@@ -44,6 +46,9 @@ impl World {
             });
             if let Some(failure) = message.failure() {
                 self.warn(format!("the parser `{}` refuses a message: {failure}", parser.name()));
+                if let ParserFailure::Refused(error) = failure {
+                    self.refused(&plugins, id, error);
+                }
             }
             let flow = match flow {
                 Flow::Defer => self.park(id, plugged, place, &message),
@@ -59,6 +64,21 @@ impl World {
             }
         }
         Fate::Unclaimed
+    }
+
+    /// The parser refuses a message: the error hooks are told. Over a limit, the spark ends.
+    fn refused(&self, plugins: &[Arc<Plugged>], id: SparkId, error: ParseError) {
+        let limit = error.limit;
+        let error = SparkError::Decode(error);
+        for (plugged, hook) in by_priority(plugins, |registrations| &registrations.error) {
+            if let Err(fault) = plugged.enter(|| hook.call(id, &error)) {
+                self.fault(&plugged.name, "an error hook", &fault);
+            }
+        }
+        if let Some(limit) = limit {
+            let options = EndOptions { reconnect: true, code: Some(limit.close_code()), ..EndOptions::default() };
+            self.end_for(id, options, DisconnectReason::Limit(limit.name().to_owned()));
+        }
     }
 
     /// A hook defers a message: puts it aside, unless the decision has come already.

@@ -352,12 +352,17 @@ impl World {
         if let Some(last) = &options.last {
             self.send_now(id, &Payload::Value(last.into()));
         }
+        self.end_for(id, options, DisconnectReason::Server);
+    }
+
+    /// A spark ends, and this is why.
+    fn end_for(&self, id: SparkId, options: EndOptions, reason: DisconnectReason) {
         self.change(|state| {
             if let Some(spark) = state.sparks.get_mut(&id).filter(|spark| spark.open) {
                 spark.open = false;
                 spark.ended = Some(options);
                 // Not before the hook that ended it has returned.
-                state.inbox.push_back(Job::Disconnected(id, DisconnectReason::Server));
+                state.inbox.push_back(Job::Disconnected(id, reason));
             }
         });
     }

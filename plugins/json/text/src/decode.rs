@@ -11,9 +11,22 @@ pub enum DecodeError {
     /// The transport said that it is text.
     #[error("the message is not UTF-8: {0}")]
     Utf8(#[from] std::str::Utf8Error),
-    /// It is not one JSON value, or one that is nested too deeply, or has a number that no float can hold.
+    /// Arrays and objects lie deeper in each other than 127.
+    #[error("the message is nested deeper than {DEPTH_LIMIT}")]
+    Depth,
+    /// It is not one JSON value, or has a number that no float can hold.
     #[error("the message is not JSON: {0}")]
-    Syntax(#[from] serde_json::Error),
+    Syntax(serde_json::Error),
+}
+
+/// How deep arrays and objects may lie in each other: what serde_json reads.
+pub const DEPTH_LIMIT: usize = 127;
+
+impl From<serde_json::Error> for DecodeError {
+    fn from(error: serde_json::Error) -> Self {
+        // serde_json has no other sign of it, and the tests would see it change.
+        if error.to_string().starts_with("recursion limit exceeded") { Self::Depth } else { Self::Syntax(error) }
+    }
 }
 
 /// Appends the encoding of the value that a text is. After an error nothing is appended.
