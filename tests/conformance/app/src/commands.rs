@@ -1,10 +1,10 @@
 //! What the application does with messages: it echoes them, unless they are commands.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use plugin_api::value::{self, Value};
-use plugin_api::{EndOptions, Host, Message, Payload, Refusal, Spark, SparkId, query_pairs};
+use plugin_api::{EndOptions, Host, Message, Payload, Refusal, Spark, SparkError, SparkId, query_pairs};
 use serde::{Deserialize, Serialize};
 
 use crate::events::Events;
@@ -80,6 +80,12 @@ struct Disconnected {
     disconnected: String,
 }
 
+#[derive(Serialize)]
+struct WentWrong {
+    error: String,
+    at: String,
+}
+
 /// The application's state.
 #[derive(Default)]
 pub struct Application {
@@ -119,19 +125,31 @@ impl Application {
 
     /// Tells those who watch.
     pub fn disconnected(&self, spark: Spark<'_>) {
-        let watchers = {
-            let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
-            watchers.remove(&spark.handle());
-            watchers.clone()
-        };
+        self.watchers().remove(&spark.handle());
+        self.tell(spark, |id| Disconnected { disconnected: id });
+    }
+
+    /// Tells those who watch.
+    pub fn went_wrong(&self, spark: Spark<'_>, error: &SparkError) {
+        self.tell(spark, |id| WentWrong { error: error.to_string(), at: id });
+    }
+
+    fn watchers(&self) -> MutexGuard<'_, BTreeSet<SparkId>> {
+        self.watchers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells those who watch something of a spark with this public id.
+    fn tell<T: Serialize>(&self, spark: Spark<'_>, what: impl FnOnce(String) -> T) {
+        let watchers = self.watchers().clone();
         if watchers.is_empty() {
             return;
         }
         let Some(info) = spark.info() else {
             return;
         };
+        let what = what(info.id);
         for watcher in watchers {
-            write(spark.host().spark(watcher), &Disconnected { disconnected: info.id.clone() });
+            write(spark.host().spark(watcher), &what);
         }
     }
 
@@ -155,7 +173,7 @@ impl Application {
             }
             Command::Count => write(spark, &Count { count: host.sparks().len() }),
             Command::Watch => {
-                self.watchers.lock().unwrap_or_else(PoisonError::into_inner).insert(spark.handle());
+                self.watchers().insert(spark.handle());
             }
             Command::Release { gate } => write(spark, &Released { released: self.gates.open(&gate) }),
             Command::Flood { count, size } => {

@@ -40,6 +40,8 @@ impl Plugin for Application {
         registrar.message(move |spark, message| application.message(spark, message));
         let application = Arc::clone(self);
         registrar.disconnection(Priority::APPLICATION, move |spark, _| application.disconnected(spark));
+        let application = Arc::clone(self);
+        registrar.error(Priority::APPLICATION, move |spark, error| application.went_wrong(spark, error));
         self.events.register(registrar);
         RoomsGuardClient::offer(registrar, Arc::clone(self));
     }
