@@ -1,7 +1,7 @@
 //! The `primus::` messages: the protocol that Primus speaks inside of messages, whatever the transport and the parser.
 //!
 //! They go through the spark's parser, but past the hooks. `primus::ping::<ms>` and `primus::pong::<ms>` both ways (Primus 6's
-//! clients ping themselves), `primus::id::` asks for the id, `primus::server::close` says that the client is not to reconnect.
+//! clients ping themselves, and are not pinged then), `primus::id::` asks for the id, `primus::server::close` says that the client is not to reconnect.
 
 /// What every control message begins with.
 pub const PREFIX: &str = "primus::";

@@ -1,5 +1,6 @@
-//! Primus's heartbeat: who has shown no life since the last ping is ended, everybody else is pinged.
+//! Primus's heartbeat: who has shown no life since the last ping is ended, everybody else is pinged, unless they ping themselves.
 //!
+//! Clients of Primus 6 do, every 25 seconds where nothing else is configured: an interval below that finds them silent.
 //! Sparks stand on a wheel of some spokes, so that they are not all pinged in one turn. A place costs eight bytes.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -80,6 +81,7 @@ impl Shard {
     pub(super) fn beat(&self, now: Instant) {
         let Some(spoke) = self.heartbeat.borrow_mut().due(now) else { return };
         let mut living = Vec::with_capacity(spoke.len());
+        let mut pinged = Vec::with_capacity(spoke.len());
         let mut silent = Vec::new();
         {
             let mut slab = self.slab.borrow_mut();
@@ -88,6 +90,9 @@ impl Shard {
                 if spark.alive {
                     spark.alive = false;
                     living.push(id);
+                    if !spark.pings {
+                        pinged.push(id);
+                    }
                 } else {
                     silent.push(id);
                 }
@@ -99,7 +104,7 @@ impl Shard {
             self.end_as(id, options, DisconnectReason::Timeout("no answer to the last ping".to_owned()));
         }
         let milliseconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        self.control_to_many(&living, &primus::ping(milliseconds));
+        self.control_to_many(&pinged, &primus::ping(milliseconds));
         let mut heartbeat = self.heartbeat.borrow_mut();
         let last = (heartbeat.hand + heartbeat.spokes.len() - 1) % heartbeat.spokes.len();
         heartbeat.spokes[last].extend(living);

@@ -128,7 +128,10 @@ impl Shard {
         match control {
             Control::Pong => self.with_spark(id, |spark| spark.alive = true),
             Control::Ping(value) => {
-                self.with_spark(id, |spark| spark.alive = true);
+                self.with_spark(id, |spark| {
+                    spark.alive = true;
+                    spark.pings = true;
+                });
                 self.control_to(id, &primus::pong(value));
             }
             Control::Id => {

@@ -69,6 +69,7 @@ impl Shard {
             class: None,
             phase: Phase::Opening,
             alive: true,
+            pings: false,
             dirty: false,
             bare,
             announced: false,

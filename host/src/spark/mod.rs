@@ -38,6 +38,8 @@ pub struct Spark {
     pub phase: Phase,
     /// Whether it showed life since the last ping.
     pub alive: bool,
+    /// Whether the client pings by itself, as those of Primus 6 do: they take a ping of the server's for data.
+    pub pings: bool,
     /// Whether it is in the shard's list of those to flush.
     pub dirty: bool,
     /// Whether the transport opened it without a spark: no hooks, no pings.
