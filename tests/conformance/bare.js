@@ -2,9 +2,12 @@
  * @file The client of a transport alone, made to look like a Primus client as far as the core goes: it encodes and decodes,
  * answers the heartbeat, asks for its id and understands `primus::server::close`. It never reconnects.
  *
- * Runs in Node and in pages. Knows what `engine.io-client`, `sockjs-client` and `EventSource` have in common; which package,
- * and which of its carriers, is told to it.
+ * Runs in Node and in pages. Knows what `engine.io-client`, `sockjs-client`, `browserchannel` and `EventSource` have in common;
+ * which package, and which of its carriers, is told to it.
  */
+
+/** How long SockJS's client waits for a carrier, in milliseconds: by itself it gives each some hundred. */
+export const PATIENCE = 20_000;
 
 /**
  * What a parser of npm's Primus does, as every Primus client has it.
@@ -116,7 +119,23 @@ export function sockJs(SockJS, carrier, codec, path = '/primus') {
     constructor(url) {
       super(codec, ({ open, message, close }) => {
         const { origin, search } = new URL(url);
-        const socket = new SockJS(`${origin}${path}${search}`, null, { transports: [carrier] });
+        const socket = new SockJS(`${origin}${path}${search}`, null, { transports: [carrier], timeout: PATIENCE });
+        socket.onopen = open;
+        socket.onmessage = ({ data }) => message(data);
+        socket.onclose = close;
+        return socket;
+      });
+    }
+  };
+}
+
+/** Clients of `browserchannel`. */
+export function browserChannel(BCSocket, codec, path = '/primus') {
+  return class extends Bare {
+    constructor(url) {
+      super(codec, ({ open, message, close }) => {
+        const { origin, searchParams } = new URL(url);
+        const socket = new BCSocket(`${origin}${path}`, { extraParams: Object.fromEntries(searchParams), reconnect: false });
         socket.onopen = open;
         socket.onmessage = ({ data }) => message(data);
         socket.onclose = close;

@@ -19,6 +19,12 @@ import { implementation } from './server.js';
 const require = createRequire(import.meta.url);
 const Primus = require('primus');
 
+/** The packages that make clients: Primus, the older one, and the older one with emitter, rooms and multiplex in it. */
+const packages = { primus: Primus, 'primus-6': require('primus-6'), 'primus.io': require('primus.io') };
+
+/** What the older ones would find beside them. */
+const olderPeers = { 'engine.io-client': 'engine.io-client-3' };
+
 /** Fast reconnects, so that a restart of the server is over soon; otherwise the defaults. */
 const quickly = { reconnect: { min: 5, max: 100, factor: 1.2, retries: 500, 'reconnect timeout': 2_000 } };
 
@@ -37,6 +43,15 @@ export const inNodeOver = (transformer) => ({
   transformer,
   headers: true,
   constructorFor: async (server) => Primus.createSocket(detached(transformer, server.settings)),
+});
+
+/** A client of an older package in Node. @returns {Kind} */
+export const olderInNodeOver = (transformer, name) => ({
+  name: `npm ${name}, ${transformer}, in Node`,
+  transformer,
+  headers: true,
+  constructorFor: async (server) =>
+    inNode(libraryText(transformer, server.settings, { name, forNode: true }), (peer) => require(olderPeers[peer] ?? peer)),
 });
 
 /** Those whose wire is WebSocket. @type {Kind[]} */
@@ -124,11 +139,12 @@ function detached(transformer, { parser = 'json', pathname, pingInterval, emitte
   };
 }
 
-/** The text of the library that Primus builds for browsers. */
-export function libraryText(transformer, settings) {
-  const primus = new Primus(new EventEmitter(), detached(transformer, settings));
+/** The text of the library that Primus, or another of the packages, builds for browsers. */
+export function libraryText(transformer, settings, { name = 'primus', forNode = false } = {}) {
+  // primus.io has the emitter in it.
+  const primus = new packages[name](new EventEmitter(), detached(transformer, name === 'primus.io' ? { ...settings, emitter: false } : settings));
   clearInterval(primus.heartbeatInterval);
-  return primus.library();
+  return primus.library(forNode);
 }
 
 /** The text of the client that the server under test serves. */
@@ -170,10 +186,10 @@ export function inBrowser(text) {
   return realm.Primus;
 }
 
-/** Runs a library as `require` would. */
-export function inNode(text) {
+/** Runs a library as `require` would, with what it requires. */
+export function inNode(text, required = require) {
   const module = { exports: {} };
   vm.runInThisContext(`(function (module, exports, require) {${text}\n})`, { filename: 'primus.js' })
-    .call(module.exports, module, module.exports, require);
+    .call(module.exports, module, module.exports, required);
   return module.exports.Primus ?? module.exports;
 }

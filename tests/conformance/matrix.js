@@ -23,7 +23,11 @@ export const places = ['Node', 'Chromium'];
 /** @type {Row[]} */
 export const rows = [
   ...['websockets', 'faye', 'uws', 'engine.io'].map((carrier) => ({ client: 'primus', carrier, parsers, places })),
-  { client: 'primus', carrier: 'sockjs', parsers: texts, places },
+  ...['sockjs', 'browserchannel'].map((carrier) => ({ client: 'primus', carrier, parsers: texts, places })),
+  ...[['primus-6', places], ['primus.io', ['Node']]].flatMap(([client, places]) => [
+    ...['websockets', 'engine.io'].map((carrier) => ({ client, carrier, parsers, places })),
+    ...['sockjs', 'browserchannel'].map((carrier) => ({ client, carrier, parsers: texts, places })),
+  ]),
   ...['engine.io-client', 'engine.io-client-3'].flatMap((client) =>
     ['polling', 'websocket', 'polling, websocket'].map((carrier) => ({ client, carrier, parsers, places })),
   ),
@@ -33,11 +37,15 @@ export const rows = [
   ...['iframe-eventsource', 'htmlfile', 'iframe-htmlfile', 'iframe-xhr-polling', 'jsonp-polling'].map((carrier) => ({
     client: 'sockjs-client', carrier, parsers: texts, places: ['Chromium'],
   })),
+  { client: 'browserchannel', carrier: 'xhr', parsers: texts, places },
   { client: 'EventSource', carrier: 'sockjs', parsers: texts, places: ['Chromium'] },
 ];
 
+/** Whether it comes back by itself, as every client of a Primus does. @param {Row} row */
+export const reconnects = ({ client }) => client.startsWith('primus');
+
 /** The libraries of the plugins that serve all of them, but for the parsers. */
-export const transports = ['websocket', 'engine_io', 'sockjs'];
+export const transports = ['websocket', 'engine_io', 'sockjs', 'browserchannel'];
 
 /** One of `rows` with one parser in one place. @typedef {{ name: string, row: Row, parser: string, place: string }} Cell */
 

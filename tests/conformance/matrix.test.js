@@ -7,10 +7,10 @@
 import { createRequire } from 'node:module';
 import { after, before, describe, test } from 'node:test';
 
-import { engineIo, sockJs } from './bare.js';
-import { checks, isBack, keepsBeating, settled } from './checks.js';
-import { connecting, inNodeOver } from './clients.js';
-import { cellsOf, parsers, transports } from './matrix.js';
+import { browserChannel, engineIo, sockJs } from './bare.js';
+import { checks, isBack, keepsBeating, patiently, settled } from './checks.js';
+import { connecting, inNodeOver, olderInNodeOver } from './clients.js';
+import { cellsOf, parsers, reconnects, transports } from './matrix.js';
 import { ours, start } from './server.js';
 
 const require = createRequire(import.meta.url);
@@ -18,11 +18,19 @@ const packages = {
   'engine.io-client': require('engine.io-client').Socket,
   'engine.io-client-3': require('engine.io-client-3').Socket,
   'sockjs-client': require('sockjs-client'),
+  browserchannel: require('browserchannel').BCSocket,
 };
+
+/** Of the servers whose heartbeat is waited for, in milliseconds. */
+const pingInterval = 1_000;
+
+/** The options of a client for these: the older ones ping the server, and the newer ones refuse to. */
+const beats = ({ row: { client } }) => (['primus-6', 'primus.io'].includes(client) ? { ping: pingInterval / 4 } : {});
 
 /** How the client of a cell is made. @returns {import('./clients.js').Kind} */
 function kindOf({ name, row: { client, carrier } }) {
   if (client === 'primus') return inNodeOver(carrier);
+  if (client.startsWith('primus')) return olderInNodeOver(carrier, client);
   return {
     name,
     transformer: carrier,
@@ -30,9 +38,9 @@ function kindOf({ name, row: { client, carrier } }) {
     constructorFor: async (server) => {
       // The parser is npm's, and the client of a Primus has it.
       const codec = (await inNodeOver('websockets').constructorFor(server)).prototype;
-      return client === 'sockjs-client'
-        ? sockJs(packages[client], carrier, codec)
-        : engineIo(packages[client], carrier.split(', '), codec);
+      if (client === 'sockjs-client') return sockJs(packages[client], carrier, codec);
+      if (client === 'browserchannel') return browserChannel(packages[client], codec);
+      return engineIo(packages[client], carrier.split(', '), codec);
     },
   };
 }
@@ -46,32 +54,31 @@ describe('the matrix in Node', { concurrency: parsers.length, ...ours }, () => {
       /** @type {import('./server.js').Server} */
       let beating;
       before(async () => {
-        [server, beating] = await Promise.all([start(settings), start({ ...settings, pingInterval: 1_000 })]);
+        [server, beating] = await Promise.all([start(settings), start({ ...settings, pingInterval })]);
       });
       after(() => Promise.all([server.remove(), beating.remove()]));
 
       for (const cell of cellsOf('Node', parser)) {
         const kind = kindOf(cell);
         test(cell.name, async (t) => {
-          const connect = (how) => connecting(t, kind, server, how);
-          for (const [what, check] of Object.entries(checks)) await t.test(what, () => check(connect, parser));
-          await t.test('answers the heartbeat', () => keepsBeating((how) => connecting(t, kind, beating, how)));
+          const connect = (how) => connecting(t, kind, server, patiently(cell.row.carrier, how));
+          for (const [what, check] of Object.entries(checks)) await t.test(what, () => check(connect, cell.row.client, parser));
+          await t.test('answers the heartbeat', () => keepsBeating((how) => connecting(t, kind, beating, patiently(cell.row.carrier, how)), beats(cell)));
         });
       }
     });
 
     test(`after a restart, ${parser}`, async (t) => {
       const server = await start({ parser, plugins: [...transports, parser, 'conformance_app'] });
-      const cells = cellsOf('Node', parser).filter(({ row }) => row.client === 'primus');
-      const clients = await Promise.all(cells.map((cell) => settled((how) => connecting(t, kindOf(cell), server, how))));
+      const cells = cellsOf('Node', parser).filter(({ row }) => reconnects(row));
+      const clients = await Promise.all(cells.map((cell) => settled((how) => connecting(t, kindOf(cell), server, patiently(cell.row.carrier, how)))));
       // After the clients, which would look for it.
       t.after(() => server.remove());
       const closed = clients.map((client) => client.event('close'));
       await server.end('SIGKILL');
       await Promise.all(closed);
-      for (const client of clients) client.primus.write('written meanwhile');
       await server.start();
-      for (const [at, cell] of cells.entries()) await t.test(cell.name, () => isBack(clients[at]));
+      await Promise.all(cells.map((cell, at) => t.test(cell.name, () => isBack(clients[at]))));
     });
   }
 });

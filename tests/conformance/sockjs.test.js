@@ -12,6 +12,7 @@ import { after, before, describe, test } from 'node:test';
 
 import WebSocket from 'ws';
 
+import { PATIENCE } from './bare.js';
 import { connected, inNodeOver, kinds } from './clients.js';
 import { ours, start, startFor } from './server.js';
 import { DEADLINE, Inbox, until, within } from './waiting.js';
@@ -30,7 +31,7 @@ class Client {
   inbox = new Inbox();
 
   constructor(t, server, transports) {
-    this.socket = new SockJS(server.at(''), null, { transports });
+    this.socket = new SockJS(server.at(''), null, { transports, timeout: PATIENCE });
     this.opened = within(DEADLINE, 'the session to open', (resolve) => {
       this.socket.onopen = resolve;
     });

@@ -35,12 +35,13 @@ const UNCHANGED: [(&str, &str); 1] = [
 
 /// npm packages of old clients that we test with, which say what they are under in a text only, or nowhere. They are installed
 /// for the tests by their names; nothing of them is shipped.
-const TESTED_WITH: [&str; 7] = [
+const TESTED_WITH: [&str; 8] = [
     "base64-arraybuffer",
     "binarypack",
     "browserchannel",
     "buffercursor",
     "component-inherit",
+    "debug",
     "indexof",
     "xmlhttprequest-ssl",
 ];
