@@ -441,21 +441,17 @@ describe('Primus on the wire', () => {
     assert.equal(socket.readyState, WebSocket.OPEN);
   });
 
-  test('the heartbeat of an older client is answered, and keeps it', ours, async (t) => {
-    const beating = await startFor(t, { pingInterval: 200 });
+  test('an older client, which pings by itself, is answered and kept, but not pinged', ours, async (t) => {
+    const interval = 1_000;
+    const beating = await startFor(t, { pingInterval: interval });
     const { socket, inbox } = await open(t, beating);
-    let pings = 0;
-    for (let beat = 1; beat <= 5; beat += 1) {
+    const end = Date.now() + 3.5 * interval;
+    for (let beat = 1; Date.now() < end; beat += 1) {
       socket.send(`"primus::ping::${beat}"`);
-      for (;;) {
-        const answer = await inbox.take();
-        if (answer === `"primus::pong::${beat}"`) break;
-        assert.match(answer, /^"primus::ping::/);
-        pings += 1;
-      }
-      await until('a heartbeat of the server', () => inbox.length > 0);
+      // What the client takes for data if it comes.
+      assert.equal(await inbox.take(), `"primus::pong::${beat}"`);
+      await new Promise(setImmediate);
     }
-    assert.ok(pings >= 4);
     assert.equal(socket.readyState, WebSocket.OPEN);
   });
 });
