@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod demands;
 pub mod functions;
 pub mod gateway;
 pub mod generation;
@@ -14,6 +15,7 @@ pub mod http;
 pub mod inbox;
 pub mod listeners;
 pub mod loader;
+pub mod lock;
 pub mod operator;
 pub mod order;
 pub mod parsers;

@@ -22,7 +22,7 @@ use crate::house::House;
 use crate::inbox::Command;
 use crate::inbox::control::{ControlSender, Request};
 use crate::listeners::{bind, claim};
-use crate::operator::attend;
+use crate::operator::attend::Attendant;
 use crate::operator::listen::ControlSocket;
 use crate::parsers::ParserNumbers;
 use crate::shard::turn::{self, Sockets};
@@ -35,15 +35,16 @@ use crate::watch;
 ///
 /// # Errors
 ///
-/// See [`Server::start`] and [`attend::attend`].
+/// See [`Server::start`], [`Attendant::new`] and [`Attendant::attend`].
 pub fn serve(config: Config, linked: Vec<PluginModuleRef>) -> anyhow::Result<()> {
     start_log(&config);
     let supervisor = Supervisor::from_environment();
     let server = Server::start(config.clone(), linked)?;
     let socket = ControlSocket::open(&config);
+    let attendant = Attendant::new()?;
     println!("Switchboard is ready at http://{}/", shown(server.address()));
     std::io::stdout().flush()?;
-    attend::attend(server, config, socket, &supervisor)?;
+    attendant.attend(server, config, socket, &supervisor)?;
     tracing::info!("stopped");
     Ok(())
 }
@@ -81,8 +82,7 @@ impl Server {
         let numbers = ParserNumbers::default();
         let empty = Snapshot::new(config.clone(), Vec::new(), &numbers);
         let house = House::new(empty, shards, control.clone(), numbers);
-        let mut plugins = Control::new(Arc::clone(&house), requests, config.clone(), linked)
-            .context("no folder for private copies of plugins")?;
+        let mut plugins = Control::new(Arc::clone(&house), requests, config.clone(), linked)?;
         plugins.start_up()?;
 
         let listen = config.server.listen;

@@ -8,14 +8,15 @@ use plugin_api::abi::functions::raw_host;
 use plugin_api::abi::host::{Registrations, StartFailure};
 use plugin_api::abi::module::PluginModuleRef;
 
-use crate::cli::{Brought, House as Commands, Inspection};
+use crate::cli::{Brought, House as Commands, Inspection, Origin};
 use crate::config::Config;
 use crate::control::Control;
+use crate::demands;
 use crate::functions::Functions;
 use crate::house::House;
 use crate::http::library::Library;
 use crate::inbox::control::{ControlSender, Request};
-use crate::loader::{self, Copies};
+use crate::loader::{self, Copies, Demands};
 use crate::parsers::ParserNumbers;
 use crate::server;
 use crate::snapshot::Snapshot;
@@ -40,9 +41,13 @@ impl Commands for Standing {
         server::serve(config, self.linked.clone())
     }
 
-    fn inspect(&self, library: &Path, config: &Config) -> anyhow::Result<Inspection> {
+    fn inspect(&self, library: &Path, config: &Config, origin: Origin) -> anyhow::Result<Inspection> {
         let mut copies = Copies::new()?;
-        let loaded = loader::load(library, None, &mut copies)?;
+        let demands = match origin {
+            Origin::Anywhere => Demands { folder: None, vouchers: None },
+            Origin::PluginsFolder => demands::of(config, library),
+        };
+        let loaded = loader::load(library, &demands, &mut copies)?;
         let manifest = loaded.manifest.clone();
         let table = config.plugin_or_default(&manifest.name);
         let (house, _requests) = Self::house(config);

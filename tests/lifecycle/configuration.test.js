@@ -87,7 +87,7 @@ describe('pinning', () => {
   test('lets in what has the hash that the file names, and nothing else', async (t) => {
     const pin = (plugin) => ({ sha256: [createHash('sha256').update(readFileSync(library(plugin))).digest('hex')] });
     const pinned = {
-      server: { pinned: true },
+      trust: { pin: true },
       json: pin('json'),
       websocket: pin('websocket'),
       conformance_app: pin('conformance_app'),

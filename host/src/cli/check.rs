@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::config::Pin;
 
-use super::inspection::{self, Inspection};
+use super::inspection::{self, Inspection, Origin};
 
 /// Checks each file in turn; fails if one of them is refused.
 pub(super) fn run(files: &[PathBuf], config: &Path) -> anyhow::Result<ExitCode> {
@@ -19,7 +19,7 @@ pub(super) fn run(files: &[PathBuf], config: &Path) -> anyhow::Result<ExitCode> 
         // A path without a slash would be looked for among the system's libraries.
         let absolute = std::path::absolute(file)?;
         let checked = match std::fs::read(&absolute) {
-            Ok(bytes) => inspection::inspect(&absolute, config).map(|inspection| (inspection, hash(&bytes))),
+            Ok(bytes) => inspection::inspect(&absolute, config, Origin::Anywhere).map(|inspection| (inspection, hash(&bytes))),
             Err(error) => Err(error.to_string()),
         };
         match checked {
@@ -34,7 +34,7 @@ pub(super) fn run(files: &[PathBuf], config: &Path) -> anyhow::Result<ExitCode> 
 }
 
 /// The SHA-256 that a table of `plugins.toml` can pin the library to.
-pub(super) fn hash(bytes: &[u8]) -> Pin {
+fn hash(bytes: &[u8]) -> Pin {
     Pin(Sha256::digest(bytes).into())
 }
 

@@ -18,6 +18,18 @@ use serde::{Deserialize, Serialize};
 /// The hidden command of the child.
 pub(super) const COMMAND: &str = "inspect-library";
 
+/// The option that the child is given for a library of the plugins folder.
+pub(super) const OF_FOLDER: &str = "of-folder";
+
+/// Where a library comes from, and so what is demanded of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The operator has named it.
+    Anywhere,
+    /// It lies in the plugins folder: it must be what `plugins.toml` demands.
+    PluginsFolder,
+}
+
 /// Longest time for a library to load and start.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -66,10 +78,13 @@ pub(super) fn answer(result: anyhow::Result<Inspection>) -> anyhow::Result<ExitC
 ///
 /// # Errors
 /// Why the library can't be loaded, in one line.
-pub(super) fn inspect(library: &Path, config: &Path) -> Result<Inspection, String> {
+pub(super) fn inspect(library: &Path, config: &Path, origin: Origin) -> Result<Inspection, String> {
     let program = std::env::current_exe().map_err(|error| format!("this program can't find itself: {error}"))?;
     let mut command = Command::new(program);
     command.arg(COMMAND).arg(library);
+    if origin == Origin::PluginsFolder {
+        command.arg(format!("--{OF_FOLDER}"));
+    }
     // The default may be missing, a file that is named may not: so it's only named if it's there.
     if config.exists() {
         command.arg("--config").arg(config);

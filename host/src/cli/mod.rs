@@ -1,4 +1,4 @@
-//! The command line: `switchboard serve | plugins | reload | enable | disable | sparks | drain | check | library | new`.
+//! The command line: `switchboard serve | plugins | reload | enable | disable | pin | sparks | drain | check | library | new`.
 //!
 //! Knows arguments, help and how an answer is printed. What needs the loader or the server it asks of a [`House`], so that
 //! each command can be tested without one; a server that runs it asks by its control socket. No plugin's code runs in a process that prints: `check` and `plugins` look at
@@ -9,6 +9,7 @@ mod enable;
 mod inspection;
 mod library;
 mod new;
+mod pin;
 mod plugins;
 mod running;
 mod sparks;
@@ -27,7 +28,8 @@ use crate::{
 };
 
 use enable::Wanted;
-pub use inspection::{Brought, Inspection};
+pub use inspection::{Brought, Inspection, Origin};
+use pin::Former;
 
 /// What the commands ask of the rest of the host.
 pub trait House {
@@ -38,7 +40,7 @@ pub trait House {
     ///
     /// # Errors
     /// Why the library can't be loaded, in one line.
-    fn inspect(&self, library: &Path, config: &Config) -> anyhow::Result<Inspection>;
+    fn inspect(&self, library: &Path, config: &Config, origin: Origin) -> anyhow::Result<Inspection>;
 
     /// The client that a server with this configuration would serve.
     fn library(&self, config: &Config) -> anyhow::Result<Library>;
@@ -121,6 +123,21 @@ enum Command {
         #[command(flatten)]
         config: ConfigFile,
     },
+    /// Write the hashes of libraries into plugins.toml
+    ///
+    /// Writes the SHA-256 of each library of the plugins folder into its plugin's table (`sha256`), and leaves everything else in
+    /// the file as it is. With `pin = true` in the table [trust], the server loads no other libraries; what vouches for them as
+    /// well are signatures of minisign by `keys` of that table.
+    Pin {
+        /// The plugins' names, as their files have them; without any, all
+        #[arg(value_name = "NAME")]
+        plugins: Vec<String>,
+        /// Keep the former hash behind the new one, for the way back
+        #[arg(long)]
+        keep: bool,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
     /// Show who is connected to a running server
     ///
     /// Counts the sparks by transport, parser and address, and lists the oldest ones.
@@ -155,6 +172,9 @@ enum Command {
     #[command(name = inspection::COMMAND, hide = true)]
     Inspect {
         library: PathBuf,
+        /// It is one of the plugins folder, and must be what plugins.toml demands of those.
+        #[arg(long = inspection::OF_FOLDER)]
+        of_folder: bool,
         #[command(flatten)]
         config: ConfigFile,
     },
@@ -214,13 +234,19 @@ fn run(command: Command, house: &impl House) -> anyhow::Result<ExitCode> {
         Command::Reload { plugin, config } => return running::carry_out(&config.load()?, &Question::Reload { plugin }),
         Command::Enable { plugin, config } => return enable::run(&config.load()?, &plugin, Wanted::Enabled),
         Command::Disable { plugin, config } => return enable::run(&config.load()?, &plugin, Wanted::Disabled),
+        Command::Pin { plugins, keep, config } => {
+            return pin::run(&config.load()?, &plugins, if keep { Former::Kept } else { Former::Dropped });
+        }
         Command::Sparks { limit, json, config } => {
             sparks::run(&config.load()?, usize::from(limit), if json { Form::Json } else { Form::Text })?;
         }
         Command::Drain(config) => return running::carry_out(&config.load()?, &Question::Drain),
         Command::Library { save, config } => library::run(&house.library(&config.load()?)?, save.as_deref())?,
         Command::New(arguments) => new::run(&arguments)?,
-        Command::Inspect { library, config } => return inspection::answer(house.inspect(&library, &config.load()?)),
+        Command::Inspect { library, of_folder, config } => {
+            let origin = if of_folder { Origin::PluginsFolder } else { Origin::Anywhere };
+            return inspection::answer(house.inspect(&library, &config.load()?, origin));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -118,7 +118,7 @@ fn check_name(name: &str) -> anyhow::Result<()> {
         "{name:?} is no name for a plugin: take at most 64 lower-case letters, digits, - and _, with a letter first"
     );
     // Names that a crate can't have, or that would hide one that the template uses.
-    let taken = ["server", "plugin-api", "test", "core", "std", "alloc", "proc_macro", "self", "super", "crate"];
+    let taken = ["server", "trust", "plugin-api", "test", "core", "std", "alloc", "proc_macro", "self", "super", "crate"];
     if taken.contains(&name) || library_name(name) == "plugin_api" || is_keyword(name) {
         bail!("{name:?} is taken: choose another name");
     }

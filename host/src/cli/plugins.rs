@@ -18,8 +18,7 @@ use crate::{
 
 use super::{
     Form,
-    check::hash,
-    inspection::{self, Inspection},
+    inspection::{self, Inspection, Origin},
     left_out, name_of, running,
 };
 
@@ -62,12 +61,7 @@ fn print(reports: &[PluginReport], form: Form) -> anyhow::Result<()> {
 fn without_server(config: &Config, file: &Path) -> anyhow::Result<Vec<PluginReport>> {
     let mut reports: Vec<(PluginConfig, PluginReport)> = libraries(&config.server.plugins)?
         .into_iter()
-        .map(|library| {
-            // What isn't pinned where it must be isn't loaded, not even to look at it.
-            let seen =
-                if may_be_loaded(&library, config) { inspection::inspect(&library, file) } else { Err(UNPINNED.to_owned()) };
-            examine(&library, config, &seen)
-        })
+        .map(|library| examine(&library, config, &inspection::inspect(&library, file, Origin::PluginsFolder)))
         .collect();
     reports.sort_by(|(a, report), (b, other)| (a.order, &report.name).cmp(&(b.order, &other.name)));
     let mut reports: Vec<PluginReport> = reports.into_iter().map(|(_, report)| report).collect();
@@ -84,13 +78,6 @@ fn without_server(config: &Config, file: &Path) -> anyhow::Result<Vec<PluginRepo
         }
     }
     Ok(reports)
-}
-
-const UNPINNED: &str = "its SHA-256 is not the pinned one";
-
-/// Whether the configuration lets libraries in that aren't pinned, or some table pins this one.
-fn may_be_loaded(library: &Path, config: &Config) -> bool {
-    !config.server.pinned || config.plugins().into_iter().any(|plugin| is_pinned(library, plugin, config))
 }
 
 /// The libraries of the folder, by name.
@@ -117,20 +104,11 @@ fn examine(library: &Path, config: &Config, seen: &Result<Inspection, String>) -
     let (state, reason) = match (seen, left_out(&plugin, config)) {
         (_, Some(reason)) => (State::Disabled, reason),
         (Err(reason), None) => (State::Refused, Some(reason.clone())),
-        (Ok(_), None) if !is_pinned(library, &plugin, config) => (State::Refused, Some(UNPINNED.to_owned())),
         (Ok(Inspection { refusal: Some(reason), .. }), None) => (State::Refused, Some(format!("does not start: {reason}"))),
         (Ok(_), None) => (State::Enabled, None),
     };
     let file = library.file_name().map(|name| name.to_string_lossy().into_owned());
     (plugin, PluginReport { name, version, file, state, reason, generation: None })
-}
-
-/// Whether the library is one of those that its table names, where the configuration wants that.
-fn is_pinned(library: &Path, plugin: &PluginConfig, config: &Config) -> bool {
-    if plugin.sha256.is_empty() {
-        return !config.server.pinned;
-    }
-    std::fs::read(library).is_ok_and(|bytes| plugin.sha256.contains(&hash(&bytes)))
 }
 
 /// How a plugin stands, in words.
@@ -202,13 +180,6 @@ mod tests {
         check_state("[auth-basic]\nenabled = false", &seen("auth-basic"), "disabled");
         check_state("[server]\nauto_load = false", &seen("auth-basic"), "disabled: not named, and auto_load is off");
         check_state("[server]\nauto_load = false\n[auth-basic]", &seen("auth-basic"), "enabled");
-    }
-
-    #[test]
-    fn a_library_without_the_pin_it_needs_is_refused() {
-        check_state("[server]\npinned = true", &seen("auth-basic"), "refused: its SHA-256 is not the pinned one");
-        let other = format!("[auth-basic]\nsha256 = [\"{}\"]", "0".repeat(64));
-        check_state(&other, &seen("auth-basic"), "refused: its SHA-256 is not the pinned one");
     }
 
     #[test]

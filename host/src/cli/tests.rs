@@ -15,7 +15,7 @@ impl House for Notes {
         Ok(())
     }
 
-    fn inspect(&self, library: &Path, _config: &Config) -> anyhow::Result<Inspection> {
+    fn inspect(&self, library: &Path, _config: &Config, _origin: Origin) -> anyhow::Result<Inspection> {
         anyhow::bail!("{} is no plugin", library.display())
     }
 

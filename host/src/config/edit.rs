@@ -9,7 +9,7 @@ use std::path::Path;
 
 use toml_edit::{DocumentMut, Item, Table, TomlError, Value};
 
-use super::{Config, ConfigError, canonical};
+use super::{Config, ConfigError, Pin, canonical};
 
 /// Why the file was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +59,18 @@ pub fn change(file: &Path, edit: impl FnOnce(&str) -> Result<String, TomlError>)
 pub fn with_enabled(text: &str, plugin: &str, enabled: bool) -> Result<String, TomlError> {
     let mut document: DocumentMut = text.parse()?;
     set(table_of(&mut document, plugin), "enabled", enabled.into());
+    Ok(document.to_string())
+}
+
+/// The text with `sha256` of a plugin's table set. A table that is not there is put at the end.
+///
+/// # Errors
+///
+/// The text is no TOML.
+pub fn with_hashes(text: &str, plugin: &str, hashes: &[Pin]) -> Result<String, TomlError> {
+    let mut document: DocumentMut = text.parse()?;
+    let hashes: toml_edit::Array = hashes.iter().map(Pin::to_string).collect();
+    set(table_of(&mut document, plugin), "sha256", hashes.into());
     Ok(document.to_string())
 }
 
@@ -135,6 +147,15 @@ mod tests {
             assert!(!config.plugin("chat").unwrap().enabled, "{text}");
             assert!(text.contains("[chat]\nenabled = false\n"), "{text}");
         }
+    }
+
+    #[test]
+    fn hashes_are_set_and_everything_else_stays() {
+        let pins = [Pin([1; 32]), Pin([2; 32])];
+        let text = with_hashes(FILE, "rooms", &pins).unwrap();
+        assert_eq!(Config::parse(&text, "plugins.toml").unwrap().plugin("rooms").unwrap().sha256, pins);
+        let again = with_hashes(&text, "rooms", &pins[..1]).unwrap();
+        assert_eq!(again, FILE.replace("[rooms]\n", &format!("[rooms]\nsha256 = [\"{}\"]\n", pins[0])));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `plugins.toml`: the one configuration file, read into types.
 //!
-//! `[server]` is the host's own table; every other table belongs to the plugin of that name. This folder knows the
+//! `[server]` and `[trust]` are the host's own tables; every other table belongs to the plugin of that name. This folder knows the
 //! file's syntax, the host's options and where in the file each key stands. It does not know any plugin's options: a
 //! plugin judges its own table, and [`PluginConfig::explain`] turns its answer into a place in the file.
 //!
@@ -15,6 +15,7 @@ mod server;
 mod source;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod typed;
 mod units;
 
@@ -26,6 +27,7 @@ pub use plugin::{Pin, PluginConfig, canonical};
 pub use server::{
     CorsOptions, ForwardedBy, LogFormat, LogLevel, LogOptions, Overflow, PREFERRED_TRANSPORTS, Server, ShutdownOptions,
 };
+pub use trust::Trust;
 pub use units::{ByteCount, PingInterval};
 
 use source::Source;
@@ -38,6 +40,8 @@ use typed::Fault;
 pub struct Config {
     /// The host's own table, with defaults filled in and paths resolved against the file's folder.
     pub server: Server,
+    /// What must vouch for a library.
+    pub trust: Trust,
     plugins: BTreeMap<String, PluginConfig>,
     source: Arc<Source>,
 }
@@ -64,8 +68,12 @@ impl Config {
             None => Server::default(),
         };
         server.resolve(source.folder());
+        let trust = match source.root().get(trust::TABLE) {
+            Some(item) => Trust::read(item).map_err(|fault| source.refuse(fault.inside(trust::TABLE)))?,
+            None => Trust::default(),
+        };
         let plugins = plugin::read_all(&source)?;
-        Ok(Self { server, plugins, source })
+        Ok(Self { server, trust, plugins, source })
     }
 
     /// The file this configuration was read from.
@@ -93,10 +101,12 @@ impl Config {
         plugins
     }
 
-    /// The keys of `[server]`, and the plugins' tables, that another version of the file has otherwise.
+    /// The keys of `[server]` and `[trust]`, and the plugins' tables, that another version of the file has otherwise.
     pub fn differences(&self, other: &Self) -> Vec<String> {
-        let keys =
-            self.source.differing_keys(&other.source, server::TABLE).into_iter().map(|key| format!("{}.{key}", server::TABLE));
+        let keys = [server::TABLE, trust::TABLE].into_iter().flat_map(|table| {
+            let keys = self.source.differing_keys(&other.source, table);
+            keys.into_iter().map(move |key| format!("{table}.{key}"))
+        });
         let names: std::collections::BTreeSet<&String> = self.plugins.keys().chain(other.plugins.keys()).collect();
         let tables = names.into_iter().filter(|name| self.plugins.get(*name) != other.plugins.get(*name));
         keys.chain(tables.cloned()).collect()
@@ -110,7 +120,7 @@ impl Config {
             .iter()
             .filter(|(name, config)| config.enabled && !known.contains(name))
             .map(|(_, config)| {
-                let candidates = known.iter().map(String::as_str).chain([server::TABLE]);
+                let candidates = known.iter().map(String::as_str).chain([server::TABLE, trust::TABLE]);
                 let hint = error::nearest(&config.name, candidates)
                     .map_or_else(String::new, |near| format!("; did you mean [{near}]?"));
                 format!("{} names [{}], and no such plugin is there{hint}", config.place(), config.name)
@@ -151,6 +161,6 @@ impl Default for Config {
 
 impl PartialEq for Config {
     fn eq(&self, other: &Self) -> bool {
-        self.server == other.server && self.plugins == other.plugins
+        self.server == other.server && self.trust == other.trust && self.plugins == other.plugins
     }
 }

@@ -13,6 +13,7 @@ use super::{
     schema::{self, Allowed},
     server,
     source::Source,
+    trust,
     typed::{self, Fault, Node},
 };
 
@@ -34,7 +35,8 @@ pub struct PluginConfig {
     ///
     /// What a plugin requires is loaded before it in any case.
     pub order: i64,
-    /// SHA-256 of the libraries that may be loaded under this name; empty: any. More than one serves a roll-out.
+    /// SHA-256 of the libraries that may be loaded under this name; empty: any, unless `[trust] pin` is set. More than one
+    /// serves a roll-out, and the way back.
     pub sha256: Vec<Pin>,
     /// The plugin's own keys, as a JSON object.
     pub table: Value,
@@ -140,7 +142,7 @@ impl<'de> Deserialize<'de> for Pin {
 pub(super) fn read_all(source: &Arc<Source>) -> Result<BTreeMap<String, PluginConfig>, ConfigError> {
     let mut plugins = BTreeMap::new();
     for (name, item) in source.root() {
-        if name == server::TABLE {
+        if name == server::TABLE || name == trust::TABLE {
             continue;
         }
         let plugin = read(name, item, source).map_err(|fault| source.refuse(fault.inside(name)))?;

@@ -58,8 +58,6 @@ pub struct Server {
     /// Path of the control socket, by which `switchboard reload` and the like ask this server. Default: one that this file's
     /// path gives, in a private folder of the user that the server runs as.
     pub control: Option<PathBuf>,
-    /// Whether only libraries are loaded whose table has a matching `sha256`. Default `false`.
-    pub pinned: bool,
     /// The parser of clients whose request names none in `_parser`. Default: `json` if it is enabled, else the first that is
     /// loaded.
     pub parser: Option<String>,
@@ -102,7 +100,6 @@ impl Default for Server {
             plugins: PathBuf::from("plugins"),
             auto_load: true,
             control: None,
-            pinned: false,
             parser: None,
             client_parsers: Vec::new(),
             client_transports: None,

@@ -56,7 +56,6 @@ fn every_key_of_the_server_is_read() {
         overflow = "drop"
         plugins = "lib"
         auto_load = false
-        pinned = true
         parser = "msgpack"
         client_parsers = ["json", "cbor"]
         global = "$rt"
@@ -91,7 +90,7 @@ fn every_key_of_the_server_is_read() {
     assert_eq!(server.max_buffered, ByteCount(70000));
     assert_eq!(server.overflow, Overflow::Drop);
     assert_eq!(server.plugins, Path::new("/etc/switchboard/lib"));
-    assert!(!server.auto_load && server.pinned);
+    assert!(!server.auto_load);
     assert_eq!(server.parser.as_deref(), Some("msgpack"));
     assert_eq!(server.client_parsers, ["json", "cbor"]);
     assert_eq!(server.global, "$rt");
@@ -373,4 +372,24 @@ fn a_path_that_could_not_be_matched_is_refused() {
     for path in ["", "primus", "//", "/a//b", "/a/../b", "/a b", "/a?b"] {
         assert!(Pathname::new(path).is_err(), "{path:?}");
     }
+}
+
+#[test]
+fn what_must_vouch_for_libraries_is_read() {
+    let config =
+        parse("[trust]\npin = true\nkeys = [\"RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3\"]\nsymlinks = true");
+    assert_eq!((config.trust.pin, config.trust.keys.len(), config.trust.symlinks), (true, 1, true));
+    assert!(config.plugins().is_empty(), "it is no plugin's table");
+    check_refused(
+        "[trust]\npins = true",
+        "plugins.toml:2:1: trust.pins: unknown key; did you mean `pin`? (allowed: pin, keys, symlinks)",
+    );
+    check_refused(
+        "[trust]\npin = true\nkeys = [\"RW\"]",
+        "plugins.toml:3:9: trust.keys.0: \"RW\" is no public key of minisign, such as \"RWQf6LRCGA9i53ml…\"",
+    );
+    check_refused(
+        "[trust]\nkeys = [\"RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3\"]",
+        "plugins.toml:2:1: trust.keys: says nothing without pin = true: any library would be loaded",
+    );
 }

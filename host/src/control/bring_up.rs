@@ -10,6 +10,7 @@ use plugin_api::abi::host::StartFailure;
 
 use super::Control;
 use crate::config::PluginConfig;
+use crate::demands;
 use crate::functions::Functions;
 use crate::gateway::streams;
 use crate::generation::Generation;
@@ -159,7 +160,8 @@ impl Control {
         let Some(source) = self.sources.get_mut(path) else { return };
         let Some(name) = source.name.clone() else { return };
         let config = self.config.plugin_or_default(&name);
-        let same_config = source.tried.as_ref() == Some(&config);
+        // What the host's own keys say, pins perhaps, is none of the plugin's business.
+        let same_config = source.tried.as_ref().is_some_and(|tried| tried.table == config.table);
         if source.loaded.is_none() && same_config {
             return;
         }
@@ -217,7 +219,7 @@ impl Control {
         let source = self.sources.get(path)?;
         let loaded = match source.linked {
             Some(module) => loader::linked(module),
-            None => loader::load(path, self.pins(path).as_deref(), &mut self.copies),
+            None => loader::load(path, &demands::of(&self.config, path), &mut self.copies),
         };
         match loaded {
             Ok(loaded) => Some(loaded),

@@ -18,12 +18,13 @@ use std::time::{Duration, Instant};
 use plugin_api::abi::module::PluginModuleRef;
 
 use self::operate::Waiting;
-use self::source::{SETTLED, Source, Stamp, name_of};
+use self::source::{SETTLED, Source, Stamp};
 use crate::config::Config;
+use crate::demands::name_of;
 use crate::generation::Generation;
 use crate::house::House;
 use crate::inbox::control::Request;
-use crate::loader::Copies;
+use crate::loader::{Copies, CopiesError};
 use crate::snapshot::Snapshot;
 
 /// How long after a change it is looked at: what belongs together mostly comes together.
@@ -69,13 +70,13 @@ impl Control {
     ///
     /// # Errors
     ///
-    /// The folder for private copies can't be made.
+    /// The folder for private copies can't be made, or others could change what lies in it.
     pub fn new(
         house: Arc<House>,
         requests: Receiver<Request>,
         config: Config,
         linked: Vec<PluginModuleRef>,
-    ) -> std::io::Result<Self> {
+    ) -> Result<Self, CopiesError> {
         let sources = linked
             .into_iter()
             .enumerate()

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::Control;
-use super::source::{Source, name_of};
+use super::source::Source;
 use crate::config::canonical;
+use crate::demands::name_of;
 use crate::inbox::control::Order;
 use crate::loader;
 use crate::operator::protocol::{Answer, PluginReport, State};

@@ -33,10 +33,31 @@ impl Stamp {
     }
 }
 
+/// What else decides whether a file is trusted: its permissions and its names (their last change), and its signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Marks {
+    changed: Option<(i64, i64)>,
+    signed: Option<SystemTime>,
+}
+
+impl Marks {
+    pub(super) fn of(path: &Path) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        let metadata = std::fs::metadata(path).ok();
+        let signature = std::fs::metadata(loader::signature_path(path)).ok();
+        Self {
+            changed: metadata.map(|metadata| (metadata.ctime(), metadata.ctime_nsec())),
+            signed: signature.and_then(|signature| signature.modified().ok()),
+        }
+    }
+}
+
 /// What is known of one library file, or of one plugin that is linked in.
 #[derive(Default)]
 pub(super) struct Source {
     pub(super) stamp: Option<Stamp>,
+    /// How it looked otherwise when it was not trusted.
+    pub(super) distrusted: Option<Marks>,
     pub(super) linked: Option<PluginModuleRef>,
     /// Loaded and not started yet: after a change, or where it is disabled.
     pub(super) loaded: Option<Loaded>,
@@ -79,10 +100,4 @@ impl Source {
     pub(super) fn is_news(&mut self, trouble: &str) -> bool {
         self.trouble.replace(trouble.to_owned()).as_deref() != Some(trouble)
     }
-}
-
-/// The plugin's name that a file's name suggests.
-pub(super) fn name_of(file: &Path) -> String {
-    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-    stem.strip_prefix("lib").unwrap_or(&stem).to_owned()
 }

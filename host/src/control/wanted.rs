@@ -4,9 +4,10 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::Control;
-use super::source::{SETTLED, Stamp, name_of};
+use super::source::{Marks, SETTLED, Stamp};
 use crate::config::Config;
-use crate::loader;
+use crate::demands::{self, name_of};
+use crate::loader::{self, LoadError};
 
 impl Control {
     pub(super) fn look_at_config(&mut self) -> bool {
@@ -25,6 +26,7 @@ impl Control {
                 let changed = self.config.differences(&config).join(", ");
                 tracing::info!(file = %file.display(), changed, "the configuration has changed");
                 self.config_trouble = None;
+                self.look_again_at_what_is_not_trusted();
                 for key in changed_for_restart(&self.config, &config) {
                     tracing::warn!("[server] {key} takes effect at the next start only");
                 }
@@ -72,7 +74,9 @@ impl Control {
         for file in files {
             let Ok(stamp) = Stamp::of(&file) else { continue };
             let known = self.sources.get(&file).filter(|source| !source.gone).and_then(|source| source.stamp);
-            if known == Some(stamp) || !self.may_load(&file) {
+            let distrusted = self.sources.get(&file).and_then(|source| source.distrusted);
+            let as_before = known == Some(stamp) && distrusted.is_none_or(|marks| marks == Marks::of(&file));
+            if as_before || !self.may_load(&file) {
                 continue;
             }
             if !stamp.is_settled() {
@@ -93,27 +97,30 @@ impl Control {
 
     /// Loads a new or changed file.
     fn load(&mut self, file: &Path, stamp: Stamp) {
-        let pins = self.pins(file);
-        let loaded = loader::load(file, pins.as_deref(), &mut self.copies);
+        // Before it is looked at: what changes meanwhile is looked at again.
+        let marks = Marks::of(file);
+        let loaded = loader::load(file, &demands::of(&self.config, file), &mut self.copies);
         if let Err(error) = &loaded {
             tracing::error!("{} {error}", file.display());
         }
         let source = self.sources.entry(file.to_owned()).or_default();
         source.stamp = Some(stamp);
+        let distrusted = loaded.as_ref().is_err_and(LoadError::is_of_trust);
+        source.distrusted = distrusted.then_some(marks);
         source.gone = false;
         source.take(loaded);
+    }
+
+    /// What was refused may be trusted by another configuration.
+    fn look_again_at_what_is_not_trusted(&mut self) {
+        for source in self.sources.values_mut().filter(|source| source.distrusted.is_some()) {
+            source.stamp = None;
+        }
     }
 
     /// Whether a file's code may run at all: not where its table, or `auto_load`, says that it is not wanted.
     fn may_load(&self, file: &Path) -> bool {
         self.config.plugin_or_default(&name_of(file)).enabled
-    }
-
-    /// The hashes of which a file must have one.
-    pub(super) fn pins(&self, file: &Path) -> Option<Vec<[u8; 32]>> {
-        let config = self.config.plugin_or_default(&name_of(file));
-        let pinned = self.config.server.pinned || !config.sha256.is_empty();
-        pinned.then(|| config.sha256.iter().map(|pin| pin.0).collect())
     }
 }
 

@@ -1,19 +1,45 @@
 //! The private folder that libraries are loaded from. A name is never used twice, since the system gives an old library back
 //! for a known path; a copy stays as long as it is mapped, since backtraces read it.
+//!
+//! Each process has a folder of its own, with a lock that it holds for as long as it lives: what others find there is left
+//! alone while the lock is held, and cleared away when it is free.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::hex;
+use super::trust::{TrustError, check_place};
+use crate::lock;
 
 const PREFIX: &str = "switchboard-";
+
+/// The name of a folder's lock.
+const LOCK: &str = "lock";
+
+/// Why there is no private folder.
+#[derive(Debug, thiserror::Error)]
+pub enum CopiesError {
+    /// Others could change what lies in it.
+    #[error("no private folder for copies of plugins can be made (TMPDIR says where): {0}")]
+    Place(#[from] TrustError),
+    /// The system refuses.
+    #[error("no private folder for copies of plugins can be made in {}: {error}", parent.display())]
+    Io {
+        /// Where.
+        parent: PathBuf,
+        /// What it says.
+        error: io::Error,
+    },
+}
 
 /// The copies of one process.
 pub struct Copies {
     folder: PathBuf,
     written: u64,
+    /// Free when the process ends.
+    _lock: File,
 }
 
 impl Copies {
@@ -21,21 +47,33 @@ impl Copies {
     ///
     /// # Errors
     ///
-    /// The folder can't be made.
-    pub fn new() -> io::Result<Self> {
+    /// See [`CopiesError`].
+    pub fn new() -> Result<Self, CopiesError> {
         let parent = std::env::temp_dir();
+        check_place(&parent)?;
         clear_stale(&parent);
+        Self::within(&parent).map_err(|error| CopiesError::Io { parent, error })
+    }
+
+    fn within(parent: &Path) -> io::Result<Self> {
         let own = rustix::process::geteuid().as_raw();
         let process = std::process::id();
         for attempt in 0..1000 {
             let folder = parent.join(format!("{PREFIX}{own}-{process}-{attempt}"));
             match DirBuilder::new().mode(0o700).create(&folder) {
-                Ok(()) => return Ok(Self { folder, written: 0 }),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                Err(error) => return Err(error),
+            }
+            match lock::hold(&folder.join(LOCK)) {
+                Ok(Some(lock)) => return Ok(Self { folder, written: 0, _lock: lock }),
+                // Another server, just started, has taken it for one that was left behind: it clears it away.
+                Ok(None) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
         }
-        Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("no free name for a folder in {}", parent.display())))
+        Err(io::Error::new(io::ErrorKind::AlreadyExists, "no name is free"))
     }
 
     /// Writes a copy under a new name.
@@ -64,10 +102,46 @@ fn clear_stale(parent: &Path) {
     let own = rustix::process::geteuid().as_raw();
     let mine = format!("{PREFIX}{own}-");
     for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
+        let folder = entry.path();
         let name = entry.file_name().to_string_lossy().into_owned();
         let Some(process) = name.strip_prefix(&mine).and_then(|rest| rest.split('-').next()) else { continue };
-        if process.parse::<u32>().is_ok() && !Path::new("/proc").join(process).exists() {
-            let _ = std::fs::remove_dir_all(entry.path());
+        let ours = std::fs::symlink_metadata(&folder).is_ok_and(|found| found.is_dir() && found.uid() == own);
+        if process.parse::<u32>().is_err() || !ours {
+            continue;
         }
+        let lock = folder.join(LOCK);
+        let left = lock::hold_left(&lock);
+        // Without a lock its process has ended before it could make one, or is about to make it.
+        let is_dead = left.is_some() || (!lock.exists() && !Path::new("/proc").join(process).exists());
+        if is_dead {
+            let _ = std::fs::remove_dir_all(&folder);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_dead_left_is_cleared_and_what_the_living_have_is_not() {
+        let parent = tempfile::tempdir().unwrap();
+        let mut living = Copies::within(parent.path()).unwrap();
+        let copy = living.write("libx", &[7; 32], b"bytes").unwrap();
+        let own = rustix::process::geteuid().as_raw();
+        // As this process' number is taken, the lock alone tells that it is dead.
+        let dead = parent.path().join(format!("{PREFIX}{own}-{}-900", std::process::id()));
+        let bare = parent.path().join(format!("{PREFIX}{own}-4294967295-0"));
+        let other = parent.path().join(format!("{PREFIX}{own}"));
+        for folder in [&dead, &bare, &other] {
+            std::fs::create_dir(folder).unwrap();
+        }
+        std::fs::write(dead.join(LOCK), "").unwrap();
+        clear_stale(parent.path());
+        assert!(copy.exists());
+        assert!(!dead.exists() && !bare.exists());
+        assert!(other.exists(), "it is no folder of copies");
+        drop(living);
+        assert!(!copy.exists());
     }
 }

@@ -9,10 +9,10 @@
 
 mod copies;
 mod report;
+mod signature;
 mod trust;
 
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::Read;
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
@@ -22,13 +22,15 @@ use abi_stable::StableAbi;
 use abi_stable::abi_stability::abi_checking::check_layout_compatibility;
 use abi_stable::library::{AbiHeaderRef, LibraryError, ROOT_MODULE_LOADER_NAME_WITH_NUL};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+use minisign_verify::PublicKey;
 use plugin_api::Manifest;
 use plugin_api::abi::host::Module;
 use plugin_api::abi::module::PluginModuleRef;
 use sha2::{Digest, Sha256};
 
-pub use copies::Copies;
-pub use trust::{TrustError, check_folder};
+pub use copies::{Copies, CopiesError};
+pub use signature::{SignatureError, path_for as signature_path};
+pub use trust::{Links, TrustError, check_folder};
 
 /// The largest file that is taken for a plugin.
 const MAX_SIZE: u64 = 256 << 20;
@@ -70,10 +72,18 @@ pub enum LoadError {
         needed: u64,
     },
     /// The SHA-256 is not one of those in `plugins.toml`.
-    #[error("has the SHA-256 {found}, which `plugins.toml` does not list for it")]
+    #[error("has the SHA-256 {found}, which `plugins.toml` does not list for it; if it is to be loaded, run: switchboard pin")]
     NotPinned {
         /// The file's.
         found: String,
+    },
+    /// Nor has one of the keys signed it.
+    #[error("has the SHA-256 {found}, which `plugins.toml` does not list for it, and {reason}")]
+    NotSigned {
+        /// The file's.
+        found: String,
+        /// What is wrong with its signature.
+        reason: SignatureError,
     },
     /// The system's loader refuses it, as it does a half-written file.
     #[error("can't be loaded (is it complete?): {0}")]
@@ -92,18 +102,65 @@ pub enum LoadError {
     Aborts,
 }
 
-/// Loads and checks the library at `path`. `pins` are the hashes of which it must have one; `None` takes any.
+impl LoadError {
+    /// Whether it may be loaded as it is when permissions, pins or signatures change.
+    pub fn is_of_trust(&self) -> bool {
+        matches!(self, Self::Trust(_) | Self::NotPinned { .. } | Self::NotSigned { .. })
+    }
+}
+
+/// What a file must be like to be loaded.
+pub struct Demands<'a> {
+    /// The folder that it belongs to, and whether links may lead elsewhere; `None`: it may lie anywhere.
+    pub folder: Option<(&'a Path, Links)>,
+    /// What vouches for files; `None`: nothing has to.
+    pub vouchers: Option<Vouchers>,
+}
+
+/// What vouches for files: one hash or one signature is enough.
+#[derive(Default)]
+pub struct Vouchers {
+    /// The SHA-256 of files that are good.
+    pub hashes: Vec<[u8; 32]>,
+    /// Whose signatures are good.
+    pub keys: Vec<PublicKey>,
+}
+
+impl Vouchers {
+    fn vouch(&self, path: &Path, bytes: &[u8], sha256: &[u8; 32]) -> Result<(), LoadError> {
+        if self.hashes.contains(sha256) {
+            return Ok(());
+        }
+        let found = hex(sha256);
+        if self.keys.is_empty() {
+            return Err(LoadError::NotPinned { found });
+        }
+        signature::verify(path, bytes, &self.keys).map_err(|reason| LoadError::NotSigned { found, reason })
+    }
+}
+
+/// The SHA-256 of a file that meets the demands but for what vouches for it.
+///
+/// # Errors
+///
+/// See [`LoadError`].
+pub fn fingerprint(path: &Path, demands: &Demands<'_>) -> Result<[u8; 32], LoadError> {
+    if let Some((folder, _)) = demands.folder {
+        check_folder(folder)?;
+    }
+    Ok(Sha256::digest(read(path, demands)?).into())
+}
+
+/// Loads and checks the library at `path`.
 ///
 /// # Errors
 ///
 /// See [`LoadError`]. The copy of a refused library stays mapped.
-pub fn load(path: &Path, pins: Option<&[[u8; 32]]>, copies: &mut Copies) -> Result<Loaded, LoadError> {
-    let bytes = read(path)?;
+pub fn load(path: &Path, demands: &Demands<'_>, copies: &mut Copies) -> Result<Loaded, LoadError> {
+    let bytes = read(path, demands)?;
     let sha256: [u8; 32] = Sha256::digest(&bytes).into();
-    if let Some(pins) = pins
-        && !pins.contains(&sha256)
-    {
-        return Err(LoadError::NotPinned { found: hex(&sha256) });
+    if let Some(vouchers) = &demands.vouchers {
+        vouchers.vouch(path, &bytes, &sha256)?;
     }
     check_form(&bytes)?;
     let stem = path.file_stem().unwrap_or(OsStr::new("plugin")).to_string_lossy().into_owned();
@@ -128,9 +185,11 @@ pub fn linked(module: PluginModuleRef) -> Result<Loaded, LoadError> {
     Ok(Loaded { module, manifest, sha256: [0; 32] })
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
-    let mut file = File::open(path)?;
-    let metadata = trust::check_file(path, &file)?;
+fn read(path: &Path, demands: &Demands<'_>) -> Result<Vec<u8>, LoadError> {
+    let (mut file, metadata) = match demands.folder {
+        Some((folder, links)) => trust::open_in(folder, path, links)?,
+        None => trust::open(path)?,
+    };
     if metadata.len() > MAX_SIZE {
         return Err(LoadError::TooLarge);
     }

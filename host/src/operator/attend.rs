@@ -6,6 +6,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
@@ -71,46 +72,75 @@ impl Signals {
     }
 }
 
-/// Attends to a server until it has stopped. `socket` is the control socket, or why there is none yet.
-///
-/// # Errors
-///
-/// The system gives no poller, or signals can't be waited for.
-pub fn attend(
+/// Who attends to a server: signals that come from now on are not missed.
+pub struct Attendant {
+    runtime: Runtime,
+    signals: Signals,
+}
+
+impl Attendant {
+    /// One that is ready.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no poller, or signals can't be waited for.
+    pub fn new() -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let signals = {
+            let _entered = runtime.enter();
+            Signals::new()?
+        };
+        Ok(Self { runtime, signals })
+    }
+
+    /// Attends to a server until it has stopped. `socket` is the control socket, or why there is none yet.
+    ///
+    /// # Errors
+    ///
+    /// The server panicked while it was stopped.
+    pub fn attend(
+        self,
+        server: Server,
+        config: Config,
+        socket: Result<ControlSocket, PlaceError>,
+        supervisor: &Supervisor,
+    ) -> anyhow::Result<()> {
+        let Self { runtime, signals } = self;
+        LocalSet::new().block_on(&runtime, attend(signals, server, config, socket, supervisor))
+    }
+}
+
+async fn attend(
+    mut signals: Signals,
     server: Server,
     config: Config,
     socket: Result<ControlSocket, PlaceError>,
     supervisor: &Supervisor,
 ) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, async move {
-        let mut signals = Signals::new()?;
-        let (drain, mut drained) = mpsc::channel(1);
-        let (ended, has_ended) = watch::channel(false);
-        let open = watch::Sender::new(0);
-        let desk =
-            Rc::new(Desk { house: server.house(), control: server.control(), drain, ended: has_ended, open: open.clone() });
-        let socket = tokio::task::spawn_local(listen::listen(Rc::clone(&desk), config, socket));
-        supervisor.ready(&format!("serves at {}", server.address()));
-        let farewell = until_it_is_to_end(&mut signals, &mut drained, &desk, supervisor).await;
+    let (drain, mut drained) = mpsc::channel(1);
+    let (ended, has_ended) = watch::channel(false);
+    let open = watch::Sender::new(0);
+    let desk = Rc::new(Desk { house: server.house(), control: server.control(), drain, ended: has_ended, open: open.clone() });
+    let socket = tokio::task::spawn_local(listen::listen(Rc::clone(&desk), config, socket));
+    supervisor.ready(&format!("serves at {}", server.address()));
+    let farewell = until_it_is_to_end(&mut signals, &mut drained, &desk, supervisor).await;
 
-        supervisor.stopping();
-        let stop = tokio::task::spawn_blocking(move || server.stop(farewell));
-        tokio::select! {
-            stopped = stop => stopped?,
-            name = signals.wait_for_end() => {
-                tracing::warn!("{name} again: the server ends at once");
-                std::process::exit(ENDED_AT_ONCE);
-            }
+    supervisor.stopping();
+    let stop = tokio::task::spawn_blocking(move || server.stop(farewell));
+    tokio::select! {
+        stopped = stop => stopped?,
+        name = signals.wait_for_end() => {
+            tracing::warn!("{name} again: the server ends at once");
+            std::process::exit(ENDED_AT_ONCE);
         }
-        ended.send_replace(true);
-        // Who asked to drain is told of the end.
-        let _ = tokio::time::timeout(LAST_WORDS, open.subscribe().wait_for(|open| *open == 0)).await;
-        socket.abort();
-        // Its place is to be free before the process ends.
-        let _ = socket.await;
-        Ok(())
-    })
+    }
+    ended.send_replace(true);
+    // Who asked to drain is told of the end.
+    let _ = tokio::time::timeout(LAST_WORDS, open.subscribe().wait_for(|open| *open == 0)).await;
+    socket.abort();
+    // Its place is to be free before the process ends.
+    let _ = socket.await;
+    Ok(())
 }
 
 async fn until_it_is_to_end(

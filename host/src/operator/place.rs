@@ -5,9 +5,9 @@
 //! puts a socket there or takes one away, so two servers never take it from each other, and what a killed one left is known by
 //! its free lock. Knows files; knows nothing of what is said.
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{DirBuilder, File, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::config::Config;
 use crate::loader::{self, hex};
+use crate::lock;
 
 /// What the name of a socket ends with.
 const SOCKET: &str = ".sock";
@@ -99,7 +100,8 @@ impl Claim {
             }
             (Some(_), _) | (None, None) => {}
         }
-        let lock = lock(&lock_of(&socket))?.ok_or_else(|| PlaceError::Taken(socket.clone()))?;
+        let path = lock_of(&socket);
+        let lock = lock::hold(&path).map_err(PlaceError::at(&path))?.ok_or_else(|| PlaceError::Taken(socket.clone()))?;
         Ok(Self { socket, _lock: lock })
     }
 
@@ -142,25 +144,6 @@ fn lock_of(socket: &Path) -> PathBuf {
     path.into()
 }
 
-/// Locks a file; `None` where somebody else has it.
-fn lock(path: &Path) -> Result<Option<File>, PlaceError> {
-    loop {
-        let no_link = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).custom_flags(no_link).open(path);
-        let file = file.map_err(PlaceError::at(path))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => return Ok(None),
-            Err(std::fs::TryLockError::Error(error)) => return Err(PlaceError::at(path)(error)),
-        }
-        // Whoever had it may have removed the name meanwhile: a lock without a name keeps nobody out.
-        let own = file.metadata().map_err(PlaceError::at(path))?;
-        if std::fs::symlink_metadata(path).is_ok_and(|named| (named.ino(), named.dev()) == (own.ino(), own.dev())) {
-            return Ok(Some(file));
-        }
-    }
-}
-
 /// Makes the folder, which its owner alone may enter.
 fn make_private(folder: &Path) -> Result<(), PlaceError> {
     match DirBuilder::new().mode(0o700).create(folder) {
@@ -182,7 +165,7 @@ fn clear_stale(folder: &Path, own: &Path) {
             continue;
         };
         if socket != own
-            && let Ok(Some(lock)) = lock(&path)
+            && let Some(lock) = lock::hold_left(&path)
         {
             drop(Claim { socket, _lock: lock });
         }
@@ -229,7 +212,7 @@ mod tests {
             drop(UnixListener::bind(other).unwrap());
         }
         std::fs::write(lock_of(&others[0]), "").unwrap();
-        let _living = lock(&lock_of(&others[1])).unwrap().unwrap();
+        let _living = lock::hold(&lock_of(&others[1])).unwrap().unwrap();
         clear_stale(folder.path(), claim.socket());
         assert!(!others[0].exists() && !lock_of(&others[0]).exists());
         assert!(others[1].exists() && claim.socket().exists());
