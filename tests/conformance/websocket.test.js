@@ -380,18 +380,18 @@ describe('Primus on the wire', () => {
     });
   }
 
-  test('JSON nested deeper than any stack, and closed again, does no harm', ours, async (t) => {
-    const { socket, inbox } = await open(t);
+  test('JSON nested deeper than any stack, and closed again, ends its sender', ours, async (t) => {
+    const { socket } = await open(t);
+    const closed = next(socket, 'close');
     socket.send('['.repeat(100_000) + ']'.repeat(100_000));
-    socket.send('"still here"');
-    assert.equal(await inbox.take(), '"still here"');
+    assert.equal((await closed)[0], 1008);
   });
 
-  test('JSON nested deeper than any stack does no harm', async (t) => {
-    const { socket, inbox } = await open(t);
-    socket.send('['.repeat(100_000));
-    socket.send('"still here"');
-    assert.equal(await inbox.take(), '"still here"');
+  test('JSON nested deeper than any stack harms nobody else', async (t) => {
+    const [sender, other] = [await open(t), await open(t)];
+    sender.socket.send('['.repeat(100_000));
+    other.socket.send('"still here"');
+    assert.equal(await other.inbox.take(), '"still here"');
   });
 
   test('unknown primus:: messages do not reach the application', ours, async (t) => {
