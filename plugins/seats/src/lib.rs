@@ -1,5 +1,4 @@
-//! How many sessions of a transport each address has, with a limit: what transports share whose sessions are held by requests. No
-//! plugin.
+//! How many sessions of a transport each address has, with a limit: what transports share. No plugin.
 //!
 //! Knows addresses. Knows no protocol.
 #![forbid(unsafe_code)]
@@ -41,6 +40,18 @@ impl Seats {
         }
         Seat { seats: Arc::clone(self), address }
     }
+
+    /// One more session for an address, until the seat is dropped; `None` where it has as many as it may have.
+    pub fn try_take(self: &Arc<Self>, address: IpAddr) -> Option<Seat> {
+        let address = address.to_canonical();
+        let mut taken = self.taken();
+        let count = taken.get(&address).copied().unwrap_or(0);
+        if count >= self.limit {
+            return None;
+        }
+        taken.insert(address, count + 1);
+        Some(Seat { seats: Arc::clone(self), address: Some(address) })
+    }
 }
 
 /// A session's place among those of its address.
@@ -78,5 +89,17 @@ mod tests {
         assert!(seats.has_room_for(&request));
         drop(second);
         assert!(seats.taken().is_empty(), "an address without sessions takes no room");
+    }
+
+    #[test]
+    fn a_seat_is_given_while_there_is_one() {
+        let seats = Arc::new(Seats::new(1));
+        let [address, mapped, other] = ["10.0.0.1", "::ffff:10.0.0.1", "10.0.0.2"].map(|text| text.parse().unwrap());
+        let first = seats.try_take(address);
+        assert!(first.is_some());
+        assert!(seats.try_take(mapped).is_none(), "an address is the same in both families");
+        assert!(seats.try_take(other).is_some());
+        drop(first);
+        assert!(seats.try_take(mapped).is_some());
     }
 }

@@ -18,12 +18,11 @@ use plugin_api::{
 pub mod config;
 pub mod framing;
 mod session;
-mod visitors;
 
 use config::{Config, Mode, Settings};
 use framing::Framing;
+use seats::Seats;
 pub use session::TcpSession;
-use visitors::Visitors;
 
 /// The plugin.
 pub struct TcpPlugin {
@@ -60,14 +59,14 @@ pub struct TcpTransport {
 /// What all sessions share.
 struct Shared {
     limits: config::Limits,
-    visitors: Visitors,
+    seats: Arc<Seats>,
 }
 
 impl TcpTransport {
     /// With checked settings.
     pub fn new(settings: &Settings) -> Self {
         let limits = settings.limits;
-        Self { shared: Arc::new(Shared { limits, visitors: Visitors::new(limits.sessions_per_address) }) }
+        Self { shared: Arc::new(Shared { limits, seats: Arc::new(Seats::new(limits.sessions_per_address)) }) }
     }
 
     fn mode(request: &Request<'_>) -> Option<Mode> {

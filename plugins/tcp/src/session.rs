@@ -1,9 +1,11 @@
 //! One connection as a session of the host: bytes in, messages out.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use plugin_api::{Carrier, Close, DisconnectReason, Events, ExchangeId, Kind, Request, Response, Session, TimerId};
+
+use seats::Seat;
 
 use crate::Shared;
 use crate::class_of;
@@ -17,10 +19,8 @@ const MESSAGE: TimerId = TimerId(0);
 pub struct TcpSession {
     shared: Arc<Shared>,
     mode: Mode,
-    /// Who it is, once it is counted.
-    address: Option<IpAddr>,
-    /// Whether its address has no more sessions than it may have.
-    welcome: bool,
+    /// Its place among those of its address; `None` where there was none left.
+    seat: Option<Seat>,
     /// The beginning of a message whose end has not come yet.
     tail: Vec<u8>,
     /// Whether the time of that message runs.
@@ -29,8 +29,10 @@ pub struct TcpSession {
 
 impl TcpSession {
     pub(crate) fn new(shared: &Arc<Shared>, mode: Mode, address: Option<IpAddr>) -> Self {
-        let welcome = address.is_none_or(|address| shared.visitors.enter(address));
-        Self { shared: Arc::clone(shared), mode, address, welcome, tail: Vec::new(), timed: false }
+        // Every connection that the host has accepted has one.
+        let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let seat = shared.seats.try_take(address);
+        Self { shared: Arc::clone(shared), mode, seat, tail: Vec::new(), timed: false }
     }
 
     /// The messages in `input`; whether one was finished that an earlier call began.
@@ -83,7 +85,7 @@ impl TcpSession {
 
 impl Session for TcpSession {
     fn request(&mut self, exchange: ExchangeId, _: &Request<'_>, events: &mut Events<'_>) {
-        if !self.welcome {
+        if self.seat.is_none() {
             let refusal = format!("no address may have more than {} sessions", self.shared.limits.sessions_per_address);
             events.respond(exchange, Response::text(429, refusal));
             return events.close(DisconnectReason::Limit("max_sessions_per_address".to_owned()));
@@ -113,14 +115,6 @@ impl Session for TcpSession {
 
     fn disconnected(&mut self, _: Carrier, events: &mut Events<'_>) {
         events.close(DisconnectReason::Client { code: None, reason: String::new() });
-    }
-}
-
-impl Drop for TcpSession {
-    fn drop(&mut self) {
-        if let Some(address) = self.address {
-            self.shared.visitors.leave(address);
-        }
     }
 }
 
