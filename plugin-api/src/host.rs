@@ -103,7 +103,7 @@ impl Host {
     /// Makes a connected stream socket (TCP or Unix) a session of this plugin's transport of that name: the way in for a transport
     /// that does I/O of its own. What goes through the socket are the session's bytes; the host reads and writes it from now on.
     ///
-    /// The request goes the way of every other: cross-origin rules, middleware, authorizers, [`crate::Transport::open`] (that of
+    /// The request goes the way of every other: the server's pathname is taken off its path, then come cross-origin rules, middleware, authorizers, [`crate::Transport::open`] (that of
     /// the generation in force), then [`crate::Session::request`], which is to answer by [`crate::Events::upgrade`]. Nothing is
     /// written of that answer. `done` is told once what became of it, on another thread that must not be blocked: the spark, or
     /// why the peer is refused; the socket is closed then. The plugin is not stopped before the last such spark has ended.

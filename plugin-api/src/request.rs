@@ -68,6 +68,13 @@ impl Request<'static> {
         self
     }
 
+    /// The same as a host tells it: `rest` follows the server's pathname in its path.
+    #[must_use]
+    pub fn under(mut self, rest: &str) -> Self {
+        self.rest = Cow::Owned(rest.to_owned());
+        self
+    }
+
     /// The same as a request for a connection that is refused.
     #[must_use]
     pub fn refused(mut self, refusal: Refusal) -> Self {

@@ -170,7 +170,7 @@ pub async fn adopt(shard: Rc<Shard>) {
         tokio::task::spawn_local(async move {
             let _visit = visit;
             let Adoption { stream, transport, request, generation, adopter } = adoption;
-            let outcome = adopted(&shard, stream.into(), &transport, &request, &generation).await;
+            let outcome = adopted(&shard, stream.into(), &transport, request, &generation).await;
             if let Err(fault) = adopter.tell(&generation.instance, outcome.as_ref().copied()) {
                 generation.quarantine("the answer to an adopted stream", &fault);
             }
@@ -183,10 +183,12 @@ async fn adopted(
     shard: &Rc<Shard>,
     stream: std::net::TcpStream,
     transport: &str,
-    request: &Request<'static>,
+    request: Request<'static>,
     generation: &Arc<Generation>,
 ) -> Result<SparkId, Refusal> {
     let snapshot = shard.snapshot();
+    let rest = snapshot.config.server.path.strip(request.full_path()).map(str::to_owned);
+    let request = &rest.map_or_else(|| request.clone(), |rest| request.clone().under(&rest));
     let Some(entry) = snapshot.transport_of(generation.name(), transport) else {
         return Err(Refusal::new("the transport is not in force").with_status(503));
     };
