@@ -47,7 +47,11 @@ impl Transport for Lines {
         if let Some(refusal) = request.refusal() {
             return Route::Respond(Response::text(refusal.status, format!("refused: {refusal}\n")));
         }
-        if request.path() == "/join" { Route::Session(request.query().to_owned()) } else { Route::Open }
+        match request.path() {
+            "/join" => Route::Session(request.query().to_owned()),
+            "" | "/" | "/wait" | "/later" | "/stream" | "/open" | "/refuse" | "/panic" => Route::Open,
+            _ => Route::Pass,
+        }
     }
 
     fn open(&self, request: &Request<'_>) -> Line {
