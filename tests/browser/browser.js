@@ -13,14 +13,14 @@ import { repository } from '../conformance/server.js';
 
 const screenshots = join(repository, 'target', 'screenshots');
 
-/** Debian's Chromium, unless the environment names another. */
-export function launch() {
+/** Debian's Chromium, unless the environment names another. `quic`: it may speak HTTP/3. */
+export function launch({ quic = false } = {}) {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [
       '--no-sandbox',
       '--disable-gpu',
-      '--disable-quic',
+      ...(quic ? [] : ['--disable-quic']),
       '--no-first-run',
       '--disable-background-networking',
       '--disable-component-update',
