@@ -363,6 +363,8 @@ export interface TransportPart {
   name: string;
   /** Protocol of the URL that it opens, for the insecure case. Default: `http:`. */
   protocol?: string;
+  /** What it carries: with `"text"`, bytes are handed to it in base64. Default: text and bytes. */
+  carries?: "text";
   /** Whether it works in this runtime. */
   supported(options: Options): boolean;
   /** Begins to connect. Events may only be reported after it has returned. */

@@ -17,9 +17,24 @@ pub struct ParserEntry {
     pub handle: Arc<ParserHandle>,
     /// Who brought it.
     pub generation: Arc<Generation>,
+    /// The same for clients that take its bytes as text, in base64; `None` where it makes text anyway.
+    pub in_base64: Option<Arc<ParserEntry>>,
 }
 
 impl ParserEntry {
+    /// A parser under its number, and under one more in base64 where it makes bytes.
+    pub fn new(handle: &Arc<ParserHandle>, generation: &Arc<Generation>, numbers: &ParserNumbers) -> Self {
+        let name = handle.name();
+        let entry = |number, handle, in_base64| Self { number, handle, generation: Arc::clone(generation), in_base64 };
+        let text = plugin_api::value::to_vec("").expect("a text is plain data");
+        let makes_bytes = matches!(handle.encode(&text), Ok(Some((Kind::Binary, _))));
+        let in_base64 = makes_bytes.then(|| {
+            let number = numbers.of(&format!("{name} in base64"));
+            Arc::new(entry(number, Arc::new(handle.in_base64()), None))
+        });
+        entry(numbers.of(name), Arc::clone(handle), in_base64)
+    }
+
     /// Encodes a control message.
     ///
     /// # Errors

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use plugin_api::abi::host::{
     ConnectionHook, DisconnectionHook, ErrorHook, Fault, MessageHook, Middleware, RequestHook, Service, TransportHandle,
+    with_raw,
 };
-use plugin_api::{Refusal, Request, SparkError, SparkId};
+use plugin_api::{Carries, Refusal, Request, SparkError, SparkId};
 
 use crate::config::{Config, PREFERRED_TRANSPORTS};
 use crate::generation::Generation;
@@ -137,6 +138,7 @@ impl Snapshot {
         };
         snapshot.collect_transports();
         snapshot.collect_parsers();
+        snapshot.warn_of_bytes();
         snapshot.collect_routes();
         snapshot.collect_services();
         snapshot
@@ -164,12 +166,11 @@ impl Snapshot {
                     tracing::warn!(plugin, "the parser `{name}` is already brought by an earlier plugin");
                     continue;
                 }
-                let number = self.numbers.of(name);
-                let entry = ParserEntry { number, handle: Arc::clone(handle), generation: Arc::clone(generation) };
-                self.parsers.push(Arc::new(entry));
+                self.parsers.push(Arc::new(ParserEntry::new(handle, generation, &self.numbers)));
             }
         }
-        self.parsers.iter().for_each(|parser| self.numbers.remember(parser));
+        let in_base64 = self.parsers.iter().filter_map(|parser| parser.in_base64.as_ref());
+        self.parsers.iter().chain(in_base64).for_each(|parser| self.numbers.remember(parser));
         let names = self.parsers.iter().map(|parser| parser.handle.name());
         let default = parsers::default_of(names, self.config.server.parser.as_deref());
         self.parser = default.map(|at| Arc::clone(&self.parsers[at]));
@@ -197,9 +198,45 @@ impl Snapshot {
         })
     }
 
+    /// The parser of a request whose session carries text only.
+    ///
+    /// # Errors
+    ///
+    /// It makes bytes, and the client does not say with `_base64=1` that it takes them as text.
+    pub fn in_text<'a>(
+        &self,
+        parser: &'a Arc<ParserEntry>,
+        transport: &str,
+        request: &Request<'_>,
+    ) -> Result<&'a Arc<ParserEntry>, Refusal> {
+        let Some(in_base64) = &parser.in_base64 else { return Ok(parser) };
+        if request.query_value("_base64").as_deref() == Some("1") {
+            return Ok(in_base64);
+        }
+        let parser = parser.handle.name();
+        let reason = format!("the transport {transport} carries text only, and the parser {parser} makes bytes");
+        Err(Refusal::new(format!("{reason}: ask for one that makes text (_parser), or for base64 (_base64=1)"))
+            .with_status(400))
+    }
+
+    /// Tells the operator of transports that the parser of clients that ask for none does not go with.
+    fn warn_of_bytes(&self) {
+        let Some(parser) = self.parser.as_ref().filter(|parser| parser.in_base64.is_some()) else { return };
+        let request = Request::new("GET", "");
+        for TransportEntry { handle, .. } in &self.transports {
+            if let Ok(Carries::Text) = with_raw(&request, |raw| handle.carries(raw)) {
+                let (parser, transport) = (parser.handle.name(), handle.name());
+                tracing::warn!(
+                    "the transport `{transport}` carries text only, and the default parser `{parser}` makes bytes: its clients are refused unless they ask for another"
+                );
+            }
+        }
+    }
+
     /// The parser of a number: one that is enabled, or one that only sparks have yet.
     pub fn parser_numbered(&self, number: u32) -> Option<Arc<ParserEntry>> {
-        let enabled = self.parsers.iter().find(|parser| parser.number == number);
+        let in_base64 = self.parsers.iter().filter_map(|parser| parser.in_base64.as_ref());
+        let enabled = self.parsers.iter().chain(in_base64).find(|parser| parser.number == number);
         enabled.map(Arc::clone).or_else(|| self.numbers.latest(number))
     }
 

@@ -56,7 +56,7 @@ pub use plugin::{ClientPart, Manifest, NoConfig, Plugin, Priority, Refusal, Regi
 pub use request::{Request, RequestParts, Response, query_pairs};
 pub use spark::{EndOptions, SendError, Spark, SparkError, SparkId, SparkInfo};
 pub use transport::{
-    Carrier, Close, DisconnectReason, Events, ExchangeId, FrameClass, Out, Route, Session, TimerId, Transport,
+    Carrier, Carries, Close, DisconnectReason, Events, ExchangeId, FrameClass, Out, Route, Session, TimerId, Transport,
 };
 pub use value::Value;
 

@@ -25,6 +25,14 @@ pub trait Transport: Send + Sync + 'static {
     /// Decides by the request alone whether it is this transport's, and what it is. `[shard]`
     fn route(&self, request: &Request<'_>) -> Route;
 
+    /// What the session that a request opens can carry. A parser that makes bytes is no parser for one that carries text only: the
+    /// host sees to that. Hosts of 1.0.0 don't ask. `[shard]`; and once for a picture with a `GET` of the pathname, so that the
+    /// operator is warned.
+    fn carries(&self, request: &Request<'_>) -> Carries {
+        let _ = request;
+        Carries::Everything
+    }
+
     /// Opens a session for a request that was routed to [`Route::Open`]; [`Session::request`] follows at once. `[shard]`
     fn open(&self, request: &Request<'_>) -> Self::Session;
 
@@ -36,6 +44,15 @@ pub trait Transport: Send + Sync + 'static {
         let _ = state;
         None
     }
+}
+
+/// What a session can carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carries {
+    /// Text and bytes.
+    Everything,
+    /// Text only.
+    Text,
 }
 
 /// Whose a request is.

@@ -631,6 +631,30 @@ var core = (() => {
     run(0);
   }
 
+  // src/carriage.js
+  var PIECE = 8192;
+  var plain = { address: (url) => url, pack: (message) => message, unpack: (data) => data };
+  var base64 = {
+    address: (url) => `${url}${url.includes("?") ? "&" : "?"}_base64=1`,
+    pack: (message) => typeof message === "string" ? message : btoa(characters(new Uint8Array(message))),
+    unpack: (data) => typeof data === "string" ? Uint8Array.from(atob(data), (character) => character.charCodeAt(0)).buffer : data
+  };
+  function carriageOf(primus, part) {
+    return part.carries === "text" && makesBytes(primus) ? base64 : plain;
+  }
+  function makesBytes(primus) {
+    let packet;
+    primus.encoder("", (_error, encoded) => {
+      packet = encoded;
+    });
+    return ArrayBuffer.isView(packet) || Object.prototype.toString.call(packet) === "[object ArrayBuffer]";
+  }
+  function characters(bytes) {
+    let text = "";
+    for (let at = 0; at < bytes.length; at += PIECE) text += String.fromCharCode(...bytes.subarray(at, at + PIECE));
+    return text;
+  }
+
   // src/memory.js
   var LIFETIME_MS = 24 * 60 * 60 * 1e3;
   function recall(primus) {
@@ -675,6 +699,7 @@ var core = (() => {
   var PATIENCE_MS = 4e3;
   function driveTransports(primus) {
     let current = null;
+    let pack;
     const drop = () => {
       const gone = primus.connection;
       primus.timers.clear("patience");
@@ -684,6 +709,7 @@ var core = (() => {
     };
     const attempt2 = ([part, ...others]) => {
       const last = others.length === 0;
+      const carriage = carriageOf(primus, part);
       let opened2 = false;
       const fallBack = () => {
         forget(primus, part);
@@ -699,7 +725,16 @@ var core = (() => {
           remember(primus, part);
           primus.emit("incoming::open");
         },
-        message: (data) => void (current === events && primus.emit("incoming::data", data)),
+        message: (data) => {
+          if (current !== events) return;
+          try {
+            data = carriage.unpack(data);
+          } catch (error) {
+            primus.emit("error", error);
+            return;
+          }
+          primus.emit("incoming::data", data);
+        },
         error: (error) => {
           if (current !== events) return;
           if (opened2 || last) primus.emit("incoming::error", error);
@@ -714,9 +749,10 @@ var core = (() => {
         }
       };
       current = events;
+      pack = carriage.pack;
       if (!last) primus.timers.setTimeout("patience", () => void (current === events && fallBack()), PATIENCE_MS);
       try {
-        const url = String(primus.uri({ protocol: part.protocol ?? "http:", query: true }));
+        const url = carriage.address(String(primus.uri({ protocol: part.protocol ?? "http:", query: true })));
         const connection = part.open({ url, options: primus.options, last }, events);
         primus.connection = connection;
         primus.socket = connection.socket ?? connection;
@@ -733,7 +769,7 @@ var core = (() => {
     primus.on("outgoing::end", drop);
     primus.on("outgoing::data", (message) => {
       try {
-        primus.connection?.send(message);
+        primus.connection?.send(pack(message));
       } catch (error) {
         primus.emit("incoming::error", error);
       }

@@ -8,6 +8,7 @@
  * @import { Primus } from "./primus.js"
  */
 
+import { carriageOf } from "./carriage.js";
 import { forget, recall, remember } from "./memory.js";
 
 /** How long a transport may take to open while there are others to try. */
@@ -21,6 +22,8 @@ const PATIENCE_MS = 4_000;
 export function driveTransports(primus) {
   /** @type {TransportEvents | null} The events of the connection that counts. */
   let current = null;
+  /** @type {(message: any) => any} What the connection's transport can carry of a message. */
+  let pack;
 
   const drop = () => {
     const gone = primus.connection;
@@ -33,6 +36,7 @@ export function driveTransports(primus) {
   /** @param {readonly TransportPart[]} parts Those that are left to try. */
   const attempt = ([part, ...others]) => {
     const last = others.length === 0;
+    const carriage = carriageOf(primus, part);
     let opened = false;
     const fallBack = () => {
       forget(primus, part);
@@ -50,7 +54,16 @@ export function driveTransports(primus) {
         remember(primus, part);
         primus.emit("incoming::open");
       },
-      message: (data) => void (current === events && primus.emit("incoming::data", data)),
+      message: (data) => {
+        if (current !== events) return;
+        try {
+          data = carriage.unpack(data);
+        } catch (error) {
+          primus.emit("error", error);
+          return;
+        }
+        primus.emit("incoming::data", data);
+      },
       error: (error) => {
         if (current !== events) return;
         if (opened || last) primus.emit("incoming::error", error);
@@ -65,9 +78,10 @@ export function driveTransports(primus) {
       },
     };
     current = events;
+    pack = carriage.pack;
     if (!last) primus.timers.setTimeout("patience", () => void (current === events && fallBack()), PATIENCE_MS);
     try {
-      const url = String(primus.uri({ protocol: part.protocol ?? "http:", query: true }));
+      const url = carriage.address(String(primus.uri({ protocol: part.protocol ?? "http:", query: true })));
       const connection = part.open({ url, options: primus.options, last }, events);
       primus.connection = connection;
       primus.socket = connection.socket ?? connection;
@@ -86,7 +100,7 @@ export function driveTransports(primus) {
   primus.on("outgoing::end", drop);
   primus.on("outgoing::data", (/** @type {any} */ message) => {
     try {
-      primus.connection?.send(message);
+      primus.connection?.send(pack(message));
     } catch (error) {
       primus.emit("incoming::error", error);
     }

@@ -8,7 +8,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use plugin_api::abi::host::with_raw;
-use plugin_api::{Request, Route, SparkId};
+use plugin_api::{Carries, Request, Route, SparkId};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
@@ -104,6 +104,17 @@ impl Visit {
         if parser.generation.is_quarantined() {
             return text(StatusCode::SERVICE_UNAVAILABLE, "the parser plugin is in quarantine\n");
         }
+        let parser = match with_raw(&request, |raw| entry.handle.carries(raw)) {
+            Ok(Carries::Text) if !bare => match snapshot.in_text(parser, entry.handle.name(), &request) {
+                Ok(parser) => parser,
+                Err(refusal) => return refused(&refusal),
+            },
+            Ok(Carries::Text | Carries::Everything) => parser,
+            Err(fault) => {
+                entry.generation.quarantine("a transport's carries", &fault);
+                return text(StatusCode::SERVICE_UNAVAILABLE, "the transport plugin failed\n");
+            }
+        };
         let (pending, reply) = match self.shard.open(entry, parser, &request, bare) {
             Ok(opened) => opened,
             Err(fault) => {

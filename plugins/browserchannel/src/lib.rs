@@ -7,14 +7,15 @@
 //! It takes requests for `/test` and `/bind` under the server's pathname whose query names a version (`VER=`), and no others: no
 //! other transport wants these, so that their order says nothing.
 //!
-//! BrowserChannel carries text only. A spark whose parser makes bytes (`msgpack`, `binary`, `cbor`) is ended at the first message to it.
+//! BrowserChannel carries text only: the host refuses clients whose parser makes bytes, unless they take them in base64. Bytes of the
+//! parser `raw` end the session.
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
 
 use plugin_api::{
-    Carrier as Gone, Close, EndOptions, Events, ExchangeId, FrameClass, Host, Kind, Out, Plugin, Priority, Registrar, Request,
-    Route, Session, StartError, TimerId, Transport, export_plugin, value,
+    Carrier as Gone, Carries, Close, EndOptions, Events, ExchangeId, FrameClass, Host, Kind, Out, Plugin, Priority, Registrar,
+    Request, Route, Session, StartError, TimerId, Transport, export_plugin, value,
 };
 
 mod answer;
@@ -140,6 +141,10 @@ impl Transport for BrowserChannelTransport {
                 Route::Respond(answer::refusal(400, &wrong.to_string()))
             }
         }
+    }
+
+    fn carries(&self, _: &Request<'_>) -> Carries {
+        Carries::Text
     }
 
     fn open(&self, request: &Request<'_>) -> BrowserChannel {

@@ -30,6 +30,9 @@ pub struct Config {
     /// Where the iframe page loads the SockJS client from. Default: the release at cdn.jsdelivr.net that `sockjs-client` itself
     /// names.
     pub client_url: String,
+    /// Whether the served client has SockJS among its transports, by streaming responses. Default: false, since others serve it
+    /// better.
+    pub client: bool,
 }
 
 impl Default for Config {
@@ -42,6 +45,7 @@ impl Default for Config {
             disconnect_ms: 5_000,
             max_sessions_per_address: 10_000,
             client_url: "https://cdn.jsdelivr.net/npm/sockjs-client@1.6.1/dist/sockjs.min.js".to_owned(),
+            client: false,
         }
     }
 }

@@ -3,8 +3,8 @@
 //! Start reading at `path`: what a client may ask for. `over_http` is a session that is carried by HTTP, `over_websocket` one
 //! that is carried by a WebSocket.
 //!
-//! SockJS carries text only. A spark whose parser makes bytes (`msgpack`, `binary`, `cbor`) is closed with code 1003 and a line
-//! that says so, at the first message to it. The raw WebSocket at `/websocket` carries both.
+//! SockJS carries text only: the host refuses clients whose parser makes bytes, unless they take them in base64. Bytes of the parser
+//! `raw` close the session with code 1003 and a line that says so. The raw WebSocket at `/websocket` carries both.
 //!
 //! Under the server's pathname itself, where other transports answer too, only `GET` requests that are theirs by no sign (no
 //! upgrade, no `EIO` or `transport` in the query) are greeted with `Welcome to SockJS!`. Which transport is asked first is told
@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use plugin_api::{
-    Carrier as Gone, Close, Events, ExchangeId, FrameClass, Host, Kind, Out, Plugin, Priority, Registrar, Request, Route,
-    Session, StartError, TimerId, Transport, export_plugin, value,
+    Carrier as Gone, Carries, ClientPart, Close, Events, ExchangeId, FrameClass, Host, Kind, Out, Plugin, Priority, Registrar,
+    Request, Route, Session, StartError, TimerId, Transport, export_plugin, value,
 };
 
 mod carrier;
@@ -47,6 +47,7 @@ use websocket_protocol::Refusal;
 /// The plugin.
 pub struct SockJsPlugin {
     transport: SockJsTransport,
+    has_client_part: bool,
 }
 
 impl Plugin for SockJsPlugin {
@@ -55,11 +56,14 @@ impl Plugin for SockJsPlugin {
     type Config = Config;
 
     fn start(config: Config, _: Host) -> Result<Self, StartError> {
-        Ok(Self { transport: SockJsTransport::new(config)? })
+        Ok(Self { has_client_part: config.client, transport: SockJsTransport::new(config)? })
     }
 
     fn register(self: &Arc<Self>, registrar: &mut Registrar<'_>) {
         registrar.transport(Priority::PROTOCOL, self.transport.clone());
+        if self.has_client_part {
+            registrar.client_part(ClientPart::Transport, Self::NAME, include_str!("../client.js"));
+        }
     }
 
     /// The names of open sessions: their sparks stay, and their requests come to the next generation.
@@ -176,6 +180,13 @@ impl Transport for SockJsTransport {
             Place::RawWebSocket | Place::Session { way: Way::WebSocket, .. } => self.route_websocket(request),
             Place::Session { name, way: Way::Down(down) } => self.route_down(name, down, request),
             Place::Session { name, way: Way::Up(up) } => self.route_up(name, up, request),
+        }
+    }
+
+    fn carries(&self, request: &Request<'_>) -> Carries {
+        match Place::of(request.path()) {
+            Some(Place::RawWebSocket) => Carries::Everything,
+            _ => Carries::Text,
         }
     }
 

@@ -100,13 +100,7 @@ collect! {
         state.registrations.transports.push((priority, Arc::new(handle)));
     };
     parser(name: RStr<'_>, lead: &[u64; 4], object_of: Opaque, table: ParserTableRef) |state| {
-        let handle = ParserHandle {
-            owner: Arc::clone(&state.owner),
-            name: name.as_str().to_owned(),
-            lead: ByteSet(*lead),
-            object: object_of,
-            table,
-        };
+        let handle = ParserHandle::new(&state.owner, name.as_str(), ByteSet(*lead), object_of, table);
         state.registrations.parsers.push(Arc::new(handle));
     };
     incoming(

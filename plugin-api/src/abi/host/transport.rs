@@ -5,13 +5,13 @@ use std::sync::Arc;
 use abi_stable::std_types::{RSlice, RVec};
 
 use super::super::module::{RawSession, TransportTableRef};
-use super::super::plugin::routed;
+use super::super::plugin::{CARRIES_TEXT, routed};
 use super::super::status;
 use super::super::types::{Opaque, RawRequest};
 use super::call::{Fault, Owner};
 use super::session::SessionHandle;
 use crate::message::Kind;
-use crate::transport::{FrameClass, Route};
+use crate::transport::{Carries, FrameClass, Route};
 use crate::value;
 
 /// A transport.
@@ -47,6 +47,19 @@ impl TransportHandle {
             routed::SESSION => Route::Session(String::from_utf8_lossy(&detail).into_owned()),
             routed::RESPOND => value::decode(&detail).map_or(Route::Pass, Route::Respond),
             _ => Route::Pass,
+        })
+    }
+
+    /// What the session that a request opens can carry; a library from before the question carries everything. `[any]`
+    ///
+    /// # Errors
+    ///
+    /// The plugin panicked.
+    pub fn carries(&self, request: &RawRequest<'_>) -> Result<Carries, Fault> {
+        let Some(carries) = self.table.carries() else { return Ok(Carries::Everything) };
+        Ok(match self.owner.call(|| carries(self.object, request))? {
+            CARRIES_TEXT => Carries::Text,
+            _ => Carries::Everything,
         })
     }
 

@@ -20,4 +20,4 @@ pub use self::instance::{ExportedVersion, LibHeader, RootModuleResult, header, m
 pub(crate) use self::message::MessageRef;
 pub use self::registrar::RegistrarHandle;
 pub(super) use self::request::request_of;
-pub(crate) use self::transport::routed;
+pub(crate) use self::transport::{CARRIES_TEXT, routed};

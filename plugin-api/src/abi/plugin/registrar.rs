@@ -18,7 +18,7 @@ use super::parser::{decode, decode_string, encode};
 use super::reply::{encode_into, give};
 use super::request::request_of;
 use super::session::session_table;
-use super::transport::{SharedTransport, frame, open, restore_session, route};
+use super::transport::{SharedTransport, carries, frame, open, restore_session, route};
 use crate::host::Host;
 use crate::message::{Flow, Message};
 use crate::parser::Parser;
@@ -48,6 +48,7 @@ impl<'a> RegistrarHandle<'a> {
             frame: frame::<T>,
             free: free::<SharedTransport<T>>,
             restore: restore_session::<T>,
+            carries: carries::<T>,
         }
         .leak_into_prefix();
         let object = boxed(SharedTransport { transport, sessions: session_table::<T::Session>() });

@@ -10,7 +10,7 @@ use super::object::{boxed, shared};
 use super::reply::encode_into;
 use super::request::request_of;
 use crate::message::Kind;
-use crate::transport::{FrameClass, Out, Route, Transport};
+use crate::transport::{Carries, FrameClass, Out, Route, Transport};
 
 /// How a [`Route`] crosses: the status of `route`.
 pub(crate) mod routed {
@@ -43,6 +43,21 @@ pub(super) extern "C" fn route<T: Transport>(object: Opaque, request: &RawReques
                 encode_into(detail, &response);
                 routed::RESPOND
             }
+        }
+    })
+}
+
+/// How [`Carries`] crosses: what `carries` answers.
+pub(crate) const CARRIES_EVERYTHING: u32 = 32;
+pub(crate) const CARRIES_TEXT: u32 = 33;
+
+pub(super) extern "C" fn carries<T: Transport>(object: Opaque, request: &RawRequest<'_>) -> u32 {
+    guarded(|| {
+        // SAFETY: as in `route`.
+        let shared = unsafe { shared::<SharedTransport<T>>(object) };
+        match shared.transport.carries(&request_of(request)) {
+            Carries::Everything => CARRIES_EVERYTHING,
+            Carries::Text => CARRIES_TEXT,
         }
     })
 }
