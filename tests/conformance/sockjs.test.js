@@ -485,13 +485,6 @@ describe('limits', { concurrency: false, ...ours }, () => {
     const server = await startFor(t, { ...settings, tables: { sockjs: { max_sessions_per_address: 2 } } });
     for (const expected of [200, 200, 503]) assert.equal((await post(server, `${fresh()}/xhr`)).status, expected);
   });
-
-  test('a parser that makes bytes is refused with a clear line', async (t) => {
-    const server = await startFor(t, { ...settings, plugins: ['msgpack', 'sockjs', 'conformance_app'], pingInterval: 100 });
-    const client = new Client(t, server, 'websocket');
-    const { code, reason } = await client.closed;
-    assert.deepEqual([code, reason], [1003, 'SockJS carries text only: use a parser that makes text, as json or ejson']);
-  });
 });
 
 describe('beside other transports, and after a change', { concurrency: false, ...ours }, () => {
