@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use plugin_api::{Request, Response, StartError};
 use schemars::JsonSchema;
+use seats::Seats;
 use serde::Deserialize;
 use websocket_protocol::{Endpoint, Settings};
 
@@ -31,6 +32,8 @@ pub struct Config {
     pub max_payload_bytes: usize,
     /// What may wait for a client's next request, in bytes. A session over it is closed. Default: 4194304.
     pub max_pending_bytes: usize,
+    /// How many sessions clients of one address may have at a time. Default: 10000. Those beyond get status 503.
+    pub max_sessions_per_address: u32,
     /// The name of a cookie with the session's id, set by the first answer to polling, for a proxy that has to send all
     /// requests of a session to one machine. Default: none is set.
     pub cookie: Option<String>,
@@ -45,6 +48,7 @@ impl Default for Config {
             upgrade_timeout_ms: 10_000,
             max_payload_bytes: 10 * 1024 * 1024,
             max_pending_bytes: 4 * 1024 * 1024,
+            max_sessions_per_address: 10_000,
             cookie: None,
         }
     }
@@ -63,6 +67,8 @@ pub struct Server {
     pub max_payload: usize,
     /// What may wait for the next request, in bytes.
     pub max_pending: usize,
+    /// How many sessions each address has.
+    pub seats: Arc<Seats>,
     /// The name of the cookie, if one is set.
     pub cookie: Option<String>,
     /// The WebSockets.
@@ -88,6 +94,9 @@ impl Server {
                 return Err(StartError::at(key, "a session would end at once; it is at least 1".to_owned()));
             }
         }
+        if config.max_sessions_per_address == 0 {
+            return Err(StartError::at("max_sessions_per_address", "nobody could connect; it is at least 1".to_owned()));
+        }
         let cookie_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         if let Some(name) = &config.cookie
             && (name.is_empty() || !name.bytes().all(cookie_byte))
@@ -102,6 +111,7 @@ impl Server {
             upgrade_timeout: Duration::from_millis(config.upgrade_timeout_ms),
             max_payload: config.max_payload_bytes,
             max_pending: config.max_pending_bytes,
+            seats: Arc::new(Seats::new(config.max_sessions_per_address)),
             cookie: config.cookie,
             endpoint: Arc::new(Endpoint::new(settings)),
         })
@@ -117,6 +127,9 @@ impl Server {
         }
         if !self.versions.contains(&parameters.dialect.version) {
             return Err(Refusal::Version.response());
+        }
+        if !self.seats.has_room_for(request) {
+            return Err(Refusal::TooManySessions.response());
         }
         match parameters.carriage {
             Carriage::Polling if request.header("upgrade").is_some() => Err(Refusal::BadRequest.response()),
@@ -140,6 +153,7 @@ mod tests {
             ("versions", Config { versions: Vec::new(), ..Config::default() }),
             ("ping_interval_ms", Config { ping_interval_ms: 0, ..Config::default() }),
             ("ping_timeout_ms", Config { ping_timeout_ms: 0, ..Config::default() }),
+            ("max_sessions_per_address", Config { max_sessions_per_address: 0, ..Config::default() }),
             ("cookie", Config { cookie: Some("a b".into()), ..Config::default() }),
         ];
         for (path, config) in cases {

@@ -17,6 +17,9 @@ pub enum Refusal {
     /// The request makes no sense, or not now.
     #[error("Bad request")]
     BadRequest,
+    /// The address of the client has `max_sessions_per_address`. The protocol has no word for it but this.
+    #[error("Forbidden")]
+    TooManySessions,
     /// The version is not spoken here.
     #[error("Unsupported protocol version")]
     Version,
@@ -29,6 +32,7 @@ impl Refusal {
             Refusal::UnknownSid => 1,
             Refusal::HandshakeMethod => 2,
             Refusal::BadRequest => 3,
+            Refusal::TooManySessions => 4,
             Refusal::Version => 5,
         }
     }
@@ -36,6 +40,7 @@ impl Refusal {
     /// The HTTP answer.
     pub fn response(self) -> Response {
         let body = format!(r#"{{"code":{},"message":"{self}"}}"#, self.code());
-        Response::new(400).with_header("content-type", "application/json").with_body(body)
+        let status = if self == Refusal::TooManySessions { 503 } else { 400 };
+        Response::new(status).with_header("content-type", "application/json").with_body(body)
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plugin_api::{Carrier, Close, DisconnectReason, Events, ExchangeId, Kind, Request, Response, Session, TimerId};
+use seats::Seat;
 use websocket_protocol::{Connection, Over};
 
 use crate::config::Server;
@@ -32,6 +33,7 @@ pub struct EngineIo {
     core: Core,
     /// A WebSocket that is tried, or carries the session.
     stream: Option<Box<Stream>>,
+    _seat: Seat,
 }
 
 /// A session without its WebSocket.
@@ -62,7 +64,7 @@ enum Phase {
 
 impl EngineIo {
     /// Before its first request.
-    pub fn new(server: Arc<Server>, dialect: Dialect) -> Self {
+    pub fn new(server: Arc<Server>, dialect: Dialect, seat: Seat) -> Self {
         let core = Core {
             server,
             dialect,
@@ -72,7 +74,7 @@ impl EngineIo {
             is_closing: false,
             ended: None,
         };
-        Self { core, stream: None }
+        Self { core, stream: None, _seat: seat }
     }
 
     fn begin(&mut self, exchange: ExchangeId, request: &Request<'_>, carriage: Carriage, events: &mut Events<'_>) {

@@ -53,3 +53,13 @@ fn the_errors_of_the_protocol_are_answered_with_their_codes() {
     let only_4 = Config { versions: vec![4], ..Config::default() };
     assert!(matches!(transport(only_4).route(polling("GET", 3, "")), Route::Respond(_)));
 }
+
+#[test]
+fn an_address_has_so_many_sessions_at_a_time() {
+    let transport = transport(Config { max_sessions_per_address: 1, ..Config::default() });
+    let session = transport.open(polling("GET", 4, ""));
+    let Route::Respond(response) = transport.route(polling("GET", 4, "")) else { panic!("there is no place") };
+    assert_eq!((response.status, response.body.as_slice()), (503, br#"{"code":4,"message":"Forbidden"}"#.as_slice()));
+    drop(session);
+    assert_eq!(transport.route(polling("GET", 4, "")), Route::Open);
+}
