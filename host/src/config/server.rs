@@ -68,6 +68,12 @@ pub struct Server {
     pub client_transports: Option<Vec<String>>,
     /// HTTP requests of one session that may be under way at a time: those beyond get status 429. Default 16.
     pub max_exchanges: NonZeroU32,
+    /// How long a client may take for the head of a request. Default `"15s"`.
+    #[serde(deserialize_with = "units::time")]
+    pub head_timeout: Duration,
+    /// How long it may take for the body; then it gets status 408. Default `"60s"`.
+    #[serde(deserialize_with = "units::time")]
+    pub body_timeout: Duration,
     /// Name of the client's global in a page without modules. Default `"Primus"`.
     #[serde(deserialize_with = "identifier")]
     pub global: String,
@@ -104,6 +110,8 @@ impl Default for Server {
             client_parsers: Vec::new(),
             client_transports: None,
             max_exchanges: NonZeroU32::new(16).expect("16 is not 0"),
+            head_timeout: Duration::from_secs(15),
+            body_timeout: Duration::from_secs(60),
             global: "Primus".to_owned(),
             static_files: BTreeMap::new(),
             trusted_proxies: Vec::new(),
@@ -124,6 +132,11 @@ impl Server {
         }
         if server.path.as_str() == "/" {
             return Err(Fault::new("needs at least one segment, such as \"/primus\"").inside("path"));
+        }
+        for (key, time) in [("head_timeout", server.head_timeout), ("body_timeout", server.body_timeout)] {
+            if time.is_zero() {
+                return Err(Fault::new("must be more than 0: no request would ever come whole").inside(key));
+            }
         }
         if server.max_message.0 == 0 {
             return Err(Fault::new("must be more than 0 bytes").inside("max_message"));

@@ -182,6 +182,10 @@ fn keys_that_contradict_each_other_are_refused() {
         "plugins.toml:3:1: server.cors.credentials: cannot be true while origins has \"*\": any site could then act for a signed-in user; list the origins",
     );
     check_refused(
+        "[server]\nbody_timeout = \"0s\"",
+        "plugins.toml:2:1: server.body_timeout: must be more than 0: no request would ever come whole",
+    );
+    check_refused(
         "[server]\nmax_message = 100\nmax_buffered = 99",
         "plugins.toml:3:1: server.max_buffered: must be at least max_message, which is 100 B",
     );

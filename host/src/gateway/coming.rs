@@ -11,15 +11,14 @@ use plugin_api::Request;
 
 use super::answers::text;
 
-/// How long a client may take for the body of a request.
-const BODY_WITHIN: Duration = Duration::from_secs(60);
-
 /// What of a request has not come yet. It is waited for by those only who have a use for it, and after they have agreed to the
 /// request: a body costs memory.
 pub(super) struct Coming {
     pub(super) body: Incoming,
     /// The bytes that a body may have.
     pub(super) limit: u64,
+    /// How long it may take.
+    pub(super) within: Duration,
     pub(super) upgrade: OnUpgrade,
 }
 
@@ -31,12 +30,12 @@ impl Coming {
             return Err(closing(too_long()));
         }
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
-        match tokio::time::timeout(BODY_WITHIN, Limited::new(self.body, limit).collect()).await {
+        match tokio::time::timeout(self.within, Limited::new(self.body, limit).collect()).await {
             Ok(Ok(collected)) => Ok((request.with_body(collected.to_bytes()), self.upgrade)),
             Ok(Err(error)) if error.is::<LengthLimitError>() => Err(closing(too_long())),
             Ok(Err(error)) => Err(text(StatusCode::BAD_REQUEST, format!("the body can't be read: {error}\n"))),
             Err(_) => {
-                let late = format!("the body did not come within {} s\n", BODY_WITHIN.as_secs());
+                let late = format!("the body did not come within {:?} (body_timeout)\n", self.within);
                 Err(closing(text(StatusCode::REQUEST_TIMEOUT, late)))
             }
         }

@@ -38,20 +38,18 @@ use crate::http::metrics;
 use crate::shard::Shard;
 use crate::snapshot::{Ref, Snapshot};
 
-/// How long a client may take for the head of a request.
-const HEAD_WITHIN: Duration = Duration::from_secs(15);
-
 /// Serves one accepted connection until it is closed or upgraded.
 pub async fn serve(shard: Rc<Shard>, stream: TcpStream, peer: SocketAddr) {
     let _visit = shard.visit();
     let mut going_down = shard.going_down();
+    let head_timeout = shard.snapshot().config.server.head_timeout;
     let service = hyper::service::service_fn(move |request| {
         let shard = Rc::clone(&shard);
         async move { Ok::<_, Infallible>(Visit { shard, peer }.answer(request).await) }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
+        .header_read_timeout(head_timeout)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     tokio::pin!(connection);
@@ -102,7 +100,8 @@ impl Visit {
     ) -> Response<Body> {
         let rest = snapshot.config.server.path.strip(parts.uri.path()).map(str::to_owned);
         let request = owned(&parts, rest.clone(), client);
-        let coming = Coming { body, limit: snapshot.config.server.max_message.0, upgrade };
+        let server = &snapshot.config.server;
+        let coming = Coming { body, limit: server.max_message.0, within: server.body_timeout, upgrade };
         for middleware in &snapshot.middleware {
             if middleware.generation.is_quarantined() {
                 continue;
