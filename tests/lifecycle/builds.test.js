@@ -4,6 +4,7 @@
  */
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
 import readline from 'node:readline';
@@ -11,7 +12,7 @@ import { before, describe, test } from 'node:test';
 
 import WebSocket from 'ws';
 
-import { repository } from '../conformance/server.js';
+import { library as builtAs, repository, startFor } from '../conformance/server.js';
 import { DEADLINE, Inbox, next, until, within } from '../conformance/waiting.js';
 import { built, copied, has } from './cargo.js';
 import { answer, answers, drop, put, refused, serving } from './folder.js';
@@ -112,17 +113,30 @@ describe('a plugin that was built with version 1.0 of the interface', () => {
   });
 
   test('works beside plugins of today, whichever comes first', async (t) => {
-    const { server, steady } = await serving(t, settings);
+    const { server, steady } = await serving(t, { ...settings, plugins: [...settings.plugins, 'lifecycle_greeter'] });
     put(server, 'libveteran.so', library);
     await isLive(server);
-    drop(server, 'lifecycle_greeter');
-    await answers(server, 'greet', 'greetings from one');
-    const mark = server.log.length;
-    put(server, 'libveteran.so', Buffer.concat([library, Buffer.alloc(1)]));
-    await isLive(server, mark);
+    for (const times of [1, 2]) {
+      const mark = server.log.length;
+      put(server, 'liblifecycle_greeter.so', Buffer.concat([readFileSync(builtAs('lifecycle_greeter')), Buffer.alloc(times)]));
+      await server.line(/is replaced.*greeter/, mark);
+      put(server, 'libveteran.so', Buffer.concat([library, Buffer.alloc(times)]));
+      await isLive(server, mark);
+    }
     await works(t, server);
     assert.equal(await answer(server, 'greet'), 'greetings from one');
     await steady.goesOn();
+  });
+
+  test('keeps no plugin of today out that is loaded after it', async (t) => {
+    const server = await startFor(t, settings);
+    // By their names this one is the first of all.
+    await server.end();
+    put(server, 'libaged.so', library);
+    await server.start();
+    await isLive(server);
+    await works(t, server);
+    assert.equal(server.lines(/ERROR/).length, 0);
   });
 
   test('is refused with the type and the field where a struct that crosses has changed', async (t) => {

@@ -19,8 +19,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use abi_stable::StableAbi;
-use abi_stable::abi_stability::abi_checking::check_layout_compatibility;
-use abi_stable::library::{AbiHeaderRef, LibraryError, ROOT_MODULE_LOADER_NAME_WITH_NUL};
+use abi_stable::abi_stability::abi_checking::{CheckingGlobals, check_layout_compatibility_with_globals};
+use abi_stable::library::{AbiHeaderRef, LibHeader, LibraryError, ROOT_MODULE_LOADER_NAME_WITH_NUL, RootModule};
+use abi_stable::sabi_types::VersionNumber;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use minisign_verify::PublicKey;
 use plugin_api::Manifest;
@@ -243,21 +244,33 @@ fn open(copy: &Path) -> Result<(PluginModuleRef, Arc<ManuallyDrop<Library>>), Lo
         Err(_) => return Err(LoadError::NotAPlugin),
     };
     let header = header.upgrade().map_err(|error| LoadError::Abi(summary(&error)))?;
-    let module = match header.init_root_module::<PluginModuleRef>() {
-        Ok(module) => module,
-        Err(error @ LibraryError::AbiInstability(_)) => {
-            // The checker refuses a plugin of an older, shorter interface. Such a one fits if its interface is a prefix of
-            // ours, that is, if ours implements its.
-            let theirs = header.layout().ok_or_else(|| LoadError::Abi("it carries no layout".to_owned()))?;
-            check_layout_compatibility(theirs, <PluginModuleRef as StableAbi>::LAYOUT)
-                .map_err(|_| LoadError::Abi(summary(&error)))?;
-            // SAFETY: every growable table has grown in one direction only, and fields beyond the plugin's are optional.
-            unsafe { header.init_root_module_with_unchecked_layout::<PluginModuleRef>() }
-                .map_err(|error| LoadError::Abi(summary(&error)))?
-        }
-        Err(error) => return Err(LoadError::Abi(summary(&error))),
-    };
+    check_layout(header)?;
+    // SAFETY: the layouts agree as far as both sides know them; every growable table has grown at its end only, and fields beyond
+    // the plugin's are optional.
+    let module = unsafe { header.init_root_module_with_unchecked_layout::<PluginModuleRef>() }
+        .map_err(|error| LoadError::Abi(summary(&error)))?;
     Ok((module, library))
+}
+
+/// Whether the plugin's interface is ours, or one of the two is the beginning of the other.
+///
+/// abi_stable's own check refuses a plugin of an older, shorter interface: such a one fits if ours implements its. And it remembers
+/// each table as the longest or shortest that it has seen in this process, so that an older plugin would keep newer ones out: here
+/// every library is compared with the host alone. That is enough, since no table goes from one plugin to another.
+fn check_layout(header: &LibHeader) -> Result<(), LoadError> {
+    let ours = <PluginModuleRef as StableAbi>::LAYOUT;
+    let theirs = header.layout().ok_or_else(|| LoadError::Abi("it carries no layout".to_owned()))?;
+    let fits = |expected, found| check_layout_compatibility_with_globals(expected, found, &CheckingGlobals::new());
+    let Err(error) = fits(ours, theirs).or_else(|error| fits(theirs, ours).map_err(|_| error)) else { return Ok(()) };
+    let versions = [PluginModuleRef::VERSION_STRINGS, header.version_strings()].map(VersionNumber::new);
+    if let [Ok(this_host), Ok(plugin)] = versions
+        && this_host.major != plugin.major
+    {
+        return Err(LoadError::Abi(format!("it was built with plugin-api {plugin}, this host has {this_host}")));
+    }
+    let report = error.to_string();
+    tracing::debug!(report, "the layout check's whole report");
+    Err(LoadError::Abi(report::differences(&report)))
 }
 
 /// Why abi_stable refuses a library, in one line.
@@ -268,9 +281,7 @@ fn summary(error: &LibraryError) -> String {
         }
         LibraryError::InvalidAbiHeader(_) => "it was built with another version of abi_stable".to_owned(),
         error => {
-            let report = error.to_string();
-            tracing::debug!(report, "the layout check's whole report");
-            report::differences(&report)
+            error.to_string().lines().map(str::trim).filter(|line| !line.is_empty()).take(4).collect::<Vec<_>>().join("; ")
         }
     }
 }
