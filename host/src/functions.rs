@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use plugin_api::abi::functions::HostFunctions;
 use plugin_api::abi::host::Adopter;
+use plugin_api::abi::host::Fault;
 use plugin_api::abi::status;
 use plugin_api::{EndOptions, Flow, Payload, Request, SparkId, value};
 
@@ -145,6 +146,14 @@ impl HostFunctions for Functions {
     fn clear_timer(&self, timer: u64) {
         let plugin = self.plugin.clone();
         self.house.control.send(control::Request::ClearTimer { plugin, generation: self.number, timer });
+    }
+
+    fn panicked(&self, report: &str) -> bool {
+        let generation = self.generation.get().and_then(Weak::upgrade);
+        if let Some(generation) = &generation {
+            generation.quarantine("a thread of its own", &Fault { report: report.to_owned() });
+        }
+        generation.is_some()
     }
 
     fn count(&self, counter: u32, by: u64) {

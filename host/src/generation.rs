@@ -64,9 +64,7 @@ impl Generation {
 
     /// Takes it out of service after a panic: its hooks are skipped, its new sessions refused. Logged once.
     pub fn quarantine(&self, entry: &str, fault: &Fault) {
-        let mut lines = fault.report.lines();
-        let first: Vec<&str> = lines.by_ref().take(2).collect();
-        let line = format!("panicked in {entry}: {}", first.join(" "));
+        let line = panicked(entry, fault);
         if !self.quarantined.swap(true, Ordering::Relaxed) {
             *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(line.clone());
             tracing::error!(
@@ -78,8 +76,22 @@ impl Generation {
         }
     }
 
+    /// Ends the plugin's work; a panic meanwhile is logged. `[control]`, once.
+    pub fn stop(&self) {
+        if let Err(fault) = self.instance.stop() {
+            tracing::error!(plugin = self.name(), generation = self.number, "{}", panicked("stop", &fault));
+            tracing::debug!(plugin = self.name(), report = fault.report, "the whole report");
+        }
+    }
+
     /// Why it is in quarantine.
     pub fn reason(&self) -> Option<String> {
         self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+/// Where it panicked and with which message, in one line: what follows in the report is the backtrace.
+pub fn panicked(entry: &str, fault: &Fault) -> String {
+    let first: Vec<&str> = fault.report.lines().take(2).collect();
+    format!("panicked in {entry}: {}", first.join(" "))
 }

@@ -217,9 +217,7 @@ impl Control {
         let (idle, busy): (Vec<_>, Vec<_>) = std::mem::take(&mut self.retiring).into_iter().partition(is_idle);
         self.retiring = busy;
         for generation in idle {
-            if let Err(fault) = generation.instance.stop() {
-                tracing::error!(plugin = generation.name(), "panicked in stop: {}", fault.report);
-            }
+            generation.stop();
             tracing::info!(plugin = generation.name(), generation = generation.number, "is retired");
         }
     }
@@ -229,9 +227,7 @@ impl Control {
         let empty = Snapshot::new(self.config.clone(), Vec::new(), &self.house.numbers);
         self.house.snapshot.store(Arc::new(empty));
         for generation in self.retiring.drain(..).chain(generations.into_iter().rev()) {
-            if let Err(fault) = generation.instance.stop() {
-                tracing::error!(plugin = generation.name(), "panicked in stop: {}", fault.report);
-            }
+            generation.stop();
         }
     }
 }

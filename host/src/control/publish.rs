@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use plugin_api::abi::host::StartFailure;
+
 use super::Control;
-use crate::generation::Generation;
+use crate::generation::{Generation, panicked};
 use crate::house::ClientLibrary;
 use crate::http::library::Library;
 use crate::inbox::Command;
@@ -105,7 +107,10 @@ fn carry_over(old: &Generation, new: &Generation) -> Result<(), String> {
         return Ok(());
     }
     match old.instance.save() {
-        Ok(Some(state)) => new.instance.restore(&state).map_err(|failure| failure.to_string()),
+        Ok(Some(state)) => new.instance.restore(&state).map_err(|failure| match failure {
+            StartFailure::Refused(error) => error.to_string(),
+            StartFailure::Fault(fault) => panicked("restore", &fault),
+        }),
         Ok(None) => Ok(()),
         Err(fault) => {
             old.quarantine("save", &fault);

@@ -57,6 +57,11 @@ pub trait HostFunctions: Send + Sync + 'static {
     fn adopt(&self, stream: OwnedFd, transport: &str, request: Request<'static>, adopter: Adopter) {
         drop((stream, transport, request, adopter));
     }
+    /// A thread of the plugin's own has panicked: whether that is logged. If not, the plugin prints it.
+    fn panicked(&self, report: &str) -> bool {
+        let _ = report;
+        false
+    }
 }
 
 /// The raw host of an implementation: one reference is held by what is returned.
@@ -86,6 +91,7 @@ fn host_table<H: HostFunctions>() -> HostTableRef {
         count: count::<H>,
         calling: super::host::calling,
         adopt: adopt::<H>,
+        panicked: panicked::<H>,
     }
     .leak_into_prefix()
 }
@@ -174,6 +180,11 @@ extern "C" fn log<H: HostFunctions>(
         .map(|field| (field.name.as_str(), std::str::from_utf8(field.value.as_slice()).unwrap_or("(not UTF-8)")))
         .collect();
     host.log(level, target.as_str(), message.as_str(), &fields);
+}
+
+extern "C" fn panicked<H: HostFunctions>(object: Opaque, report: RStr<'_>) -> u8 {
+    // SAFETY: the table is only reached through a handle that holds a reference.
+    u8::from(unsafe { host::<H>(object) }.panicked(report.as_str()))
 }
 
 extern "C" fn adopt<H: HostFunctions>(
@@ -327,6 +338,11 @@ impl HostHandle {
 
     pub(crate) fn count(&self, counter: u32, by: u64) {
         (self.raw.table.count())(self.raw.object, counter, by);
+    }
+
+    /// Reports a panic of a thread of the plugin's own; whether the host has logged it.
+    pub(crate) fn panicked(&self, report: &str) -> bool {
+        self.raw.table.panicked().is_some_and(|panicked| panicked(self.raw.object, RStr::from_str(report)) != 0)
     }
 
     pub(crate) fn adopt<F>(&self, stream: OwnedFd, transport: &str, request: &Request<'_>, done: F)

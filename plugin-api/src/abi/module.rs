@@ -328,4 +328,8 @@ pub struct HostTable {
     #[sabi(missing_field(option))]
     pub adopt:
         extern "C" fn(Opaque, stream: i32, transport: RStr<'_>, request: &RawRequest<'_>, closure: RawClosure, call: AdoptedFn),
+    /// Reports a panic that no call of the host has come to: one on a thread of the plugin's own. `report` is text. 1: the host has
+    /// logged it; 0: it is still to be printed.
+    #[sabi(missing_field(option))]
+    pub panicked: extern "C" fn(Opaque, report: RStr<'_>) -> u8,
 }

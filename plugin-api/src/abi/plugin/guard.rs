@@ -27,16 +27,20 @@ pub(super) extern "C" fn take_panic(report: &mut RVec<u8>) {
     report.extend_from_copy_slice(panic_report().as_bytes());
 }
 
-/// Keeps panics that are caught for the host to report once, instead of printing them. Others, on the plugin's own threads or in
-/// a test, are printed as ever.
+/// Keeps panics that are caught for the host to report once, instead of printing them. Those on the plugin's own threads are told
+/// to the host at once; where it does not take them, as in a test, they are printed as ever.
 pub(super) fn install_panic_hook(host: &Host) {
     static INSTALLED: Once = Once::new();
-    let calling = host.raw.calling();
+    let (calling, host) = (host.raw.calling(), host.clone());
     INSTALLED.call_once(|| {
         let former = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
             if calling() == 0 && !POLLING.get() {
-                return former(info);
+                let report = format!("{info}\n{}", std::backtrace::Backtrace::force_capture());
+                if !host.raw.panicked(&report) {
+                    former(info);
+                }
+                return;
             }
             let report = format!("{info}\n{}", std::backtrace::Backtrace::force_capture());
             let before = REPORT.try_with(|last| last.borrow_mut().replace(report)).ok().flatten();
