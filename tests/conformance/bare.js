@@ -145,32 +145,65 @@ export function browserChannel(BCSocket, codec, path = '/primus') {
   };
 }
 
-/** The browser's own `EventSource`, which reads SockJS as far as it need be; it writes by `fetch`. */
-export function eventSource(codec, path = '/primus') {
+/** The browser's own `EventSource`, by what it reads; it writes by `fetch`. */
+export function eventSource(carrier, codec, path = '/primus') {
+  const read = { sockjs: readSockJs, sse: readSse }[carrier];
   return class extends Bare {
     constructor(url) {
-      super(codec, ({ open, message, close }) => {
+      super(codec, (happened) => {
         const { origin, search } = new URL(url);
-        const session = `${origin}${path}/000/${crypto.randomUUID()}`;
-        const source = new EventSource(`${session}/eventsource${search}`);
-        const gone = () => {
-          source.close();
-          close();
-        };
-        source.onmessage = ({ data }) => {
-          const frame = decodeURIComponent(data);
-          if (frame === 'o') open();
-          else if (frame.startsWith('a')) JSON.parse(frame.slice(1)).forEach(message);
-          else if (frame.startsWith('c')) gone();
-        };
-        // A response at its limit is followed by the next; one that was refused is not.
-        source.onerror = () => source.readyState === EventSource.CLOSED && gone();
-        let sent = Promise.resolve();
-        const send = (wire) => {
-          sent = sent.then(() => fetch(`${session}/xhr_send${search}`, { method: 'POST', body: JSON.stringify([wire]) }));
-        };
-        return { send, close: () => source.close() };
+        return read(`${origin}${path}`, search, happened);
       });
     }
+  };
+}
+
+/** A stream of SockJS, as far as it need be understood. */
+function readSockJs(base, search, { open, message, close }) {
+  const session = `${base}/000/${crypto.randomUUID()}`;
+  const { source, gone } = streaming(`${session}/eventsource${search}`, close);
+  source.onmessage = ({ data }) => {
+    const frame = decodeURIComponent(data);
+    if (frame === 'o') open();
+    else if (frame.startsWith('a')) JSON.parse(frame.slice(1)).forEach(message);
+    else if (frame.startsWith('c')) gone();
+  };
+  return { send: posting((wire) => [`${session}/xhr_send${search}`, JSON.stringify([wire])]), close: () => source.close() };
+}
+
+/** A stream of our own. */
+function readSse(base, search, { open, message, close }) {
+  const { source, gone } = streaming(`${base}/sse${search}`, close);
+  let session = '';
+  source.addEventListener('open', ({ data }) => {
+    // The browser has an event of this name, too, without data.
+    if (!data) return;
+    ({ session } = JSON.parse(data));
+    open();
+  });
+  source.onmessage = ({ data }) => message(data);
+  source.addEventListener('close', gone);
+  return { send: posting((wire) => [`${base}/sse?_session=${session}`, wire]), close: () => source.close() };
+}
+
+function streaming(url, close) {
+  const source = new EventSource(url);
+  const gone = () => {
+    source.close();
+    close();
+  };
+  // A response at its limit is followed by the next; one that was refused is not.
+  source.addEventListener('error', () => source.readyState === EventSource.CLOSED && gone());
+  return { source, gone };
+}
+
+/** Sends one message after the other. */
+function posting(requestOf) {
+  let sent = Promise.resolve();
+  return (wire) => {
+    sent = sent.then(() => {
+      const [url, body] = requestOf(wire);
+      return fetch(url, { method: 'POST', body });
+    });
   };
 }

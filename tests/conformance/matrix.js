@@ -38,14 +38,14 @@ export const rows = [
     client: 'sockjs-client', carrier, parsers: texts, places: ['Chromium'],
   })),
   { client: 'browserchannel', carrier: 'xhr', parsers: texts, places },
-  { client: 'EventSource', carrier: 'sockjs', parsers: texts, places: ['Chromium'] },
+  ...['sockjs', 'sse'].map((carrier) => ({ client: 'EventSource', carrier, parsers: texts, places: ['Chromium'] })),
 ];
 
 /** Whether it comes back by itself, as every client of a Primus does. @param {Row} row */
 export const reconnects = ({ client }) => client.startsWith('primus');
 
 /** The libraries of the plugins that serve all of them, but for the parsers. */
-export const transports = ['websocket', 'engine_io', 'sockjs', 'browserchannel'];
+export const transports = ['websocket', 'engine_io', 'sockjs', 'browserchannel', 'sse'];
 
 /** One of `rows` with one parser in one place. @typedef {{ name: string, row: Row, parser: string, place: string }} Cell */
 

@@ -28,7 +28,7 @@ async function constructorOf() {
   await load(isPrimus ? `${client}-${carrier}-${parser}` : `primus-websockets-${parser}`);
   if (isPrimus) return window.Primus;
   const codec = window.Primus.prototype;
-  if (client === 'EventSource') return eventSource(codec);
+  if (client === 'EventSource') return eventSource(carrier, codec);
   await load(client);
   if (client === 'sockjs-client') return sockJs(window.SockJS, carrier, codec);
   if (client === 'browserchannel') return browserChannel(window.BCSocket, codec);
