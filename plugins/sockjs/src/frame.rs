@@ -1,6 +1,8 @@
 //! The frames of a SockJS server: `o` opens, `h` shows life, `a[…]` brings messages, `c[code,"reason"]` closes.
 
-use crate::quote::quote;
+use plugin_api::Out;
+
+use crate::quote::{self, quote};
 
 /// The session is open.
 pub const OPEN: &str = "o";
@@ -110,12 +112,15 @@ impl Pending {
     }
 }
 
-/// The frame of a single message.
-pub fn message(payload: &[u8]) -> Vec<u8> {
-    // Most of what is escaped are the quotes of JSON inside of JSON.
-    let mut frame = Vec::with_capacity(payload.len() + payload.len() / 4 + 8);
-    frame.extend_from_slice(b"a[");
-    quote(payload, &mut frame);
-    frame.push(b']');
-    frame
+/// How long the frame of a single message is likely to be.
+pub fn expected(payload: &[u8]) -> usize {
+    quote::expected(payload) + 3
+}
+
+/// Writes the frame of a single message.
+#[inline]
+pub fn write_message(payload: &[u8], out: &mut Out<'_>) {
+    out.extend_from_slice(b"a[");
+    quote(payload, out);
+    out.extend_from_slice(b"]");
 }

@@ -4,6 +4,8 @@
 
 use std::ops::Range;
 
+use crate::scan;
+
 /// The frame is no JSON array of strings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {
@@ -70,7 +72,10 @@ fn string(frame: &mut [u8], at: usize) -> Result<(Range<usize>, usize), Broken> 
     let mut to = start;
     loop {
         let rest = &frame[from..];
-        let run = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)).ok_or(Broken::Encoding)?;
+        let run = scan::unescaped(rest);
+        if run == rest.len() {
+            return Err(Broken::Encoding);
+        }
         if from != to {
             frame.copy_within(from..from + run, to);
         }
@@ -78,6 +83,11 @@ fn string(frame: &mut [u8], at: usize) -> Result<(Range<usize>, usize), Broken> 
         to += run;
         match frame[from] {
             b'"' => return Ok((start..to, from + 1)),
+            b'\\' if let Some(byte) = frame.get(from + 1).and_then(|letter| short_escape(*letter)) => {
+                frame[to] = byte;
+                from += 2;
+                to += 1;
+            }
             b'\\' => {
                 let (character, used) = escape(&frame[from..])?;
                 let mut bytes = [0; 4];
@@ -91,29 +101,30 @@ fn string(frame: &mut [u8], at: usize) -> Result<(Range<usize>, usize), Broken> 
     }
 }
 
-/// The character that an escape sequence stands for, and the length of the sequence, which is more than the character's.
+/// The character that a backslash and this letter stand for, where it is no code unit.
+#[inline]
+fn short_escape(letter: u8) -> Option<u8> {
+    Some(match letter {
+        b'"' | b'\\' | b'/' => letter,
+        b'b' => 0x8,
+        b'f' => 0xc,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        _ => return None,
+    })
+}
+
+/// The character that the code units of an escape sequence stand for, and the length of the sequence, which is more than the
+/// character's.
 fn escape(bytes: &[u8]) -> Result<(char, usize), Broken> {
-    let simple = match bytes.get(1).ok_or(Broken::Encoding)? {
-        b'"' => '"',
-        b'\\' => '\\',
-        b'/' => '/',
-        b'b' => '\u{8}',
-        b'f' => '\u{c}',
-        b'n' => '\n',
-        b'r' => '\r',
-        b't' => '\t',
-        b'u' => {
-            let first = unit(bytes).ok_or(Broken::Encoding)?;
-            let second = bytes.get(6..).and_then(unit);
-            if let (0xd800..=0xdbff, Some(low @ 0xdc00..=0xdfff)) = (first, second) {
-                let code = 0x10000 + ((first - 0xd800) << 10) + (low - 0xdc00);
-                return Ok((char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 12));
-            }
-            return Ok((char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), 6));
-        }
-        _ => return Err(Broken::Encoding),
-    };
-    Ok((simple, 2))
+    let first = unit(bytes).ok_or(Broken::Encoding)?;
+    let second = bytes.get(6..).and_then(unit);
+    if let (0xd800..=0xdbff, Some(low @ 0xdc00..=0xdfff)) = (first, second) {
+        let code = 0x10000 + ((first - 0xd800) << 10) + (low - 0xdc00);
+        return Ok((char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 12));
+    }
+    Ok((char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), 6))
 }
 
 /// The code unit of a `\u` escape.

@@ -31,6 +31,7 @@ mod over_http;
 mod over_websocket;
 mod path;
 mod quote;
+mod scan;
 
 use carrier::Carrier;
 use config::{Config, Settings};

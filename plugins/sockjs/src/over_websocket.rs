@@ -51,7 +51,11 @@ impl Framing {
         let Some(plain) = websocket.frame_class(None) else { return };
         match (self, kind) {
             (Framing::Raw, kind) => websocket.write_frame(plain, kind, payload, out),
-            (Framing::SockJs, Kind::Text) => websocket.write_frame(plain, Kind::Text, &frame::message(payload), out),
+            (Framing::SockJs, Kind::Text) => {
+                websocket_protocol::write_in_place(Kind::Text, frame::expected(payload), out, |out| {
+                    frame::write_message(payload, out);
+                });
+            }
             (Framing::SockJs, Kind::Binary) => {}
         }
     }
@@ -144,7 +148,11 @@ impl OverWebSocket {
     pub fn send(&mut self, kind: Kind, payload: &[u8], events: &mut Events<'_>) {
         match (self.connection.note.framing, kind) {
             (Framing::Raw, kind) => self.connection.send(kind, payload, &mut events.out()),
-            (Framing::SockJs, Kind::Text) => self.write(&frame::message(payload), events),
+            (Framing::SockJs, Kind::Text) => {
+                let expected = frame::expected(payload);
+                self.connection
+                    .send_in_place(Kind::Text, expected, &mut events.out(), |out| frame::write_message(payload, out));
+            }
             (Framing::SockJs, Kind::Binary) if self.connection.is_writable() => {
                 let closing = Closing::binary();
                 let reason = DisconnectReason::Protocol { code: closing.code, reason: closing.reason.clone() };

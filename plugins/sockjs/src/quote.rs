@@ -3,28 +3,59 @@
 //! Beyond what JSON asks for (RFC 8259, section 7), these are U+200C–200F, 2028–202F, 2060–206F, FFF0–FFFF, and everything that
 //! UTF-16 writes as a surrogate pair.
 
+use plugin_api::Out;
+
+use crate::scan;
+
+/// Where a JSON string is written to.
+pub trait Sink {
+    /// Appends bytes.
+    fn put(&mut self, bytes: &[u8]);
+}
+
+impl Sink for Vec<u8> {
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+impl Sink for Out<'_> {
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// How long the string of a text is likely to be: most of what is escaped are the quotes of JSON inside of JSON.
+pub fn expected(text: &[u8]) -> usize {
+    text.len() + text.len() / 16 + 8
+}
+
 /// Writes UTF-8 text as a JSON string. Bytes that are no UTF-8 go as they are.
-pub fn quote(text: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(b"\"");
+#[inline]
+pub fn quote(text: &[u8], out: &mut impl Sink) {
+    out.put(b"\"");
     let mut plain = 0;
     let mut at = 0;
-    while at < text.len() {
-        let class = CLASSES[usize::from(text[at])];
-        if class == PLAIN {
+    loop {
+        at += scan::unescaped_ascii(&text[at..]);
+        let Some(byte) = text.get(at) else { break };
+        let class = CLASSES[usize::from(*byte)];
+        let found = if class == PLAIN { None } else { escaped(text, at, class) };
+        let Some((code, length)) = found else {
+            // The rest of a character, and others beyond ASCII that follow it, are seldom escaped.
             at += 1;
-            continue;
-        }
-        let Some((code, length)) = escaped(text, at, class) else {
-            at += 1;
+            at += text[at..].iter().take_while(|byte| **byte >= 0x80 && CLASSES[usize::from(**byte)] == PLAIN).count();
             continue;
         };
-        out.extend_from_slice(&text[plain..at]);
+        out.put(&text[plain..at]);
         write(code, out);
         at += length;
         plain = at;
     }
-    out.extend_from_slice(&text[plain..]);
-    out.extend_from_slice(b"\"");
+    out.put(&text[plain..]);
+    out.put(b"\"");
 }
 
 /// What is to be escaped at `at`, and its length in bytes; `None` where it isn't.
@@ -41,15 +72,16 @@ fn escaped(text: &[u8], at: usize, class: u8) -> Option<(u32, usize)> {
     escaped.then_some((character as u32, length))
 }
 
-fn write(code: u32, out: &mut Vec<u8>) {
+#[inline]
+fn write(code: u32, out: &mut impl Sink) {
     match code {
-        0x08 => out.extend_from_slice(b"\\b"),
-        0x09 => out.extend_from_slice(b"\\t"),
-        0x0a => out.extend_from_slice(b"\\n"),
-        0x0c => out.extend_from_slice(b"\\f"),
-        0x0d => out.extend_from_slice(b"\\r"),
-        0x22 => out.extend_from_slice(b"\\\""),
-        0x5c => out.extend_from_slice(b"\\\\"),
+        0x08 => out.put(b"\\b"),
+        0x09 => out.put(b"\\t"),
+        0x0a => out.put(b"\\n"),
+        0x0c => out.put(b"\\f"),
+        0x0d => out.put(b"\\r"),
+        0x22 => out.put(b"\\\""),
+        0x5c => out.put(b"\\\\"),
         0..0x10000 => unit(code, out),
         _ => {
             let pair = code - 0x10000;
@@ -59,9 +91,9 @@ fn write(code: u32, out: &mut Vec<u8>) {
     }
 }
 
-fn unit(unit: u32, out: &mut Vec<u8>) {
+fn unit(unit: u32, out: &mut impl Sink) {
     let digit = |shift: u32| DIGITS[(unit >> shift) as usize & 15];
-    out.extend_from_slice(&[b'\\', b'u', digit(12), digit(8), digit(4), digit(0)]);
+    out.put(&[b'\\', b'u', digit(12), digit(8), digit(4), digit(0)]);
 }
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";

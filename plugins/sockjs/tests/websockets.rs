@@ -160,6 +160,28 @@ fn all_sessions_of_a_framing_share_the_frame_of_a_broadcast() {
 }
 
 #[test]
+fn a_frames_length_is_right_however_much_of_its_message_is_escaped() {
+    // About the lengths at which the header grows, with and without what is escaped.
+    let lengths = [18..22, 52..64, 108..128, 10_918..10_924, 32_760..32_768, 65_524..65_536].into_iter().flatten();
+    for length in lengths {
+        for letter in ["a", "\"", "\u{1}"] {
+            let mut session = open("/primus/0/s/websocket");
+            let message = letter.repeat(length);
+            let expected = format!("a[{}]", serde_json::to_string(&message).unwrap());
+            let events = session.send(Kind::Text, &message);
+            let [Event::Out(bytes)] = &events[..] else { panic!("one message is written: {events:?}") };
+            let header = match expected.len() {
+                short @ 0..126 => vec![0x81, short as u8],
+                middle @ 126..65_536 => [&[0x81, 126][..], &(middle as u16).to_be_bytes()].concat(),
+                long => [&[0x81, 127][..], &(long as u64).to_be_bytes()].concat(),
+            };
+            let (head, payload) = bytes.split_at(header.len());
+            assert!(head == header && payload == expected.as_bytes(), "{length} times {letter:?}");
+        }
+    }
+}
+
+#[test]
 fn a_message_over_the_limit_closes_with_1009() {
     let transport = with(Config { max_message_bytes: 3, ..Config::default() });
     let mut session = transport.open(handshake(FRAMED));

@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use plugin_api::abi::types::EventSink;
 use plugin_api::{Close, DisconnectReason, Events, ExchangeId, FrameClass, Kind, Out, Request, TimerId};
 
 use crate::close::{self, CloseCode};
@@ -160,6 +161,21 @@ impl<Note> Connection<Note> {
             match self.contexts {
                 None => frame::write_pieces(Opcode::Start(kind), Coding::Plain, [prefix, rest], out),
                 Some(_) => self.replies().send(kind, &[prefix, rest].concat(), out),
+            }
+        }
+    }
+
+    /// Writes one message to the client, by writing its payload, which has about `expected` bytes, where it is to stand.
+    #[inline]
+    pub fn send_in_place(&mut self, kind: Kind, expected: usize, out: &mut Out<'_>, fill: impl FnOnce(&mut Out<'_>)) {
+        if self.is_writable() {
+            match self.contexts {
+                None => frame::write_in_place(kind, expected, out, fill),
+                Some(_) => {
+                    let mut apart = EventSink::new();
+                    fill(&mut Out::new(&mut apart.out));
+                    self.replies().send(kind, &apart.out, out);
+                }
             }
         }
     }

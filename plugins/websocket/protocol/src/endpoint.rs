@@ -82,6 +82,12 @@ pub fn write_prefixed(kind: Kind, prefix: &[u8], rest: &[u8], out: &mut Out<'_>)
     frame::write_pieces(Opcode::Start(kind), Coding::Plain, [prefix, rest], out);
 }
 
+/// Writes a message as every session without compression does, by writing its payload, which has about `expected` bytes, where it
+/// is to stand.
+pub fn write_in_place(kind: Kind, expected: usize, out: &mut Out<'_>, fill: impl FnOnce(&mut Out<'_>)) {
+    frame::write_in_place(kind, expected, out, fill);
+}
+
 /// Sessions without compression. The number of a class with compression is its window's.
 const PLAIN: FrameClass = FrameClass(NonZeroU32::MIN);
 

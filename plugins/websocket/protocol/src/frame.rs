@@ -206,3 +206,47 @@ pub fn write_pieces<const N: usize>(opcode: Opcode, coding: Coding, pieces: [&[u
         out.extend_from_slice(piece);
     }
 }
+
+/// Writes one whole message whose payload is written where it is to stand. `expected` is about its length: where the header turns
+/// out to be longer or shorter, the payload is moved.
+#[inline]
+pub fn write_in_place(kind: Kind, expected: usize, out: &mut Out<'_>, fill: impl FnOnce(&mut Out<'_>)) {
+    out.reserve(MAX_HEADER + expected);
+    let start = out.len();
+    let guessed = header_length(expected);
+    out.extend_from_slice(&[0; MAX_HEADER][..guessed]);
+    fill(out);
+    let length = out.len() - start - guessed;
+    let needed = header_length(length);
+    if needed > guessed {
+        out.extend_from_slice(&[0; MAX_HEADER][..needed - guessed]);
+    }
+    let frame = &mut out.as_mut_slice()[start..];
+    if needed != guessed {
+        frame.copy_within(guessed..guessed + length, needed);
+    }
+    frame[0] = FIN | Opcode::Start(kind).number();
+    match needed {
+        2 => frame[1] = length as u8,
+        4 => {
+            frame[1] = 126;
+            frame[2..4].copy_from_slice(&(length as u16).to_be_bytes());
+        }
+        _ => {
+            frame[1] = 127;
+            frame[2..10].copy_from_slice(&(length as u64).to_be_bytes());
+        }
+    }
+    out.truncate(start + needed + length);
+}
+
+/// How long the header of a frame of the server is, by the length of its payload (RFC 6455, section 5.2).
+fn header_length(payload: usize) -> usize {
+    if payload <= MAX_CONTROL {
+        2
+    } else if u16::try_from(payload).is_ok() {
+        4
+    } else {
+        10
+    }
+}

@@ -22,7 +22,7 @@ mod utf8;
 pub use close::CloseCode;
 pub use connection::{Connection, Over, Receiver, Replies, TIMER};
 pub use deflate::{Context, Parameters, WindowBits};
-pub use endpoint::{Endpoint, write_prefixed};
+pub use endpoint::{Endpoint, write_in_place, write_prefixed};
 pub use extension::is_token_byte;
 pub use handshake::{Acceptance, Refusal, judge};
 pub use origin::{NoOrigin, Rule};
