@@ -94,4 +94,8 @@ impl Transport for WebSocketTransport {
     fn frame(&self, class: FrameClass, kind: Kind, payload: &[u8], out: &mut Out<'_>) {
         self.endpoint.write_frame(class, kind, payload, out);
     }
+
+    fn restore(&self, state: &[u8]) -> Option<WebSocket> {
+        WebSocket::restore(Arc::clone(&self.endpoint), state)
+    }
 }

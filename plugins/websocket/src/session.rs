@@ -3,7 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use plugin_api::{Carrier, Close, DisconnectReason, Events, ExchangeId, Kind, Request, Response, Session, TimerId};
+use plugin_api::{Carrier, Close, DisconnectReason, Events, ExchangeId, Kind, Request, Response, Session, TimerId, value};
+use serde::{Deserialize, Serialize};
 use websocket_protocol::{Connection, Endpoint, Over, Receiver, Replies};
 
 /// One connection.
@@ -14,7 +15,7 @@ pub struct WebSocket {
 const _: () = assert!(size_of::<WebSocket>() <= 40);
 
 /// What becomes of messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Purpose {
     /// They go to the host.
     Messages,
@@ -50,6 +51,22 @@ impl WebSocket {
     /// Before its handshake.
     pub fn new(endpoint: Arc<Endpoint>, purpose: Purpose) -> Self {
         Self { connection: Connection::new(endpoint, purpose) }
+    }
+}
+
+/// What another process needs to go on.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    purpose: Purpose,
+    #[serde(with = "serde_bytes")]
+    connection: Vec<u8>,
+}
+
+impl WebSocket {
+    /// One that goes on from a saved state; `None` where that makes no sense.
+    pub fn restore(endpoint: Arc<Endpoint>, state: &[u8]) -> Option<Self> {
+        let saved: Saved = value::decode(state).ok()?;
+        Connection::restore(endpoint, saved.purpose, &saved.connection).map(|connection| Self { connection })
     }
 }
 
@@ -98,5 +115,10 @@ impl Session for WebSocket {
 
     fn disconnected(&mut self, _: Carrier, events: &mut Events<'_>) {
         follow(self.connection.disconnected(), events);
+    }
+
+    fn save(&self) -> Option<Vec<u8>> {
+        let saved = Saved { purpose: self.connection.note, connection: self.connection.save()? };
+        value::to_vec(&saved).ok()
     }
 }

@@ -65,6 +65,13 @@ proptest! {
         let parts = cuts.windows(2).flat_map(|cut| split.receive(&bytes[cut[0]..cut[1]])).collect();
         prop_assert_eq!(sorted(parts), sorted(whole.clone()));
 
+        let mut moved = server(deflating);
+        let in_processes = cuts.windows(2).flat_map(|cut| {
+            moved.moves();
+            moved.receive(&bytes[cut[0]..cut[1]])
+        });
+        prop_assert_eq!(sorted(in_processes.collect()), sorted(whole.clone()));
+
         let mut split = server(deflating);
         let bytewise = bytes.iter().flat_map(|byte| split.receive(&[*byte])).collect();
         prop_assert_eq!(sorted(bytewise), sorted(whole));

@@ -4,6 +4,8 @@
 //! [`Receiver`] takes them. An idle connection is a few words: whatever is incomplete, and the compression's contexts, are
 //! boxed when they are there.
 
+mod saved;
+
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;

@@ -6,9 +6,10 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use serde::{Deserialize, Serialize};
 
 /// Whether a direction's compression context lives on from message to message (`*_no_context_takeover`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Context {
     /// Messages may refer to those before them.
     Kept,
@@ -245,10 +246,39 @@ pub struct Contexts {
     inflater: Option<Inflater>,
 }
 
+/// The same, saved.
+#[derive(Serialize, Deserialize)]
+pub struct SavedContexts {
+    server: Context,
+    client: Context,
+    server_window: u8,
+    client_window: u8,
+}
+
 impl Contexts {
     /// Of a session that has agreed on `parameters`.
     pub fn new(parameters: Parameters) -> Self {
         Self { parameters, deflater: None, inflater: None }
+    }
+
+    /// The state for another process; `None` where messages of the client may refer to a window that can't be read.
+    ///
+    /// That of the server's own messages is left behind: a deflater may always begin anew, since nothing obliges it to refer to
+    /// what came before (RFC 7692, section 7.2.1).
+    pub fn save(&self) -> Option<SavedContexts> {
+        let Parameters { server, client, server_window, client_window } = self.parameters;
+        let saved = SavedContexts { server, client, server_window: server_window.get(), client_window: client_window.get() };
+        self.inflater.is_none().then_some(saved)
+    }
+
+    /// From a saved state; `None` where that makes no sense.
+    pub fn restore(saved: &SavedContexts) -> Option<Self> {
+        Some(Self::new(Parameters {
+            server: saved.server,
+            client: saved.client,
+            server_window: WindowBits::new(saved.server_window)?,
+            client_window: WindowBits::new(saved.client_window)?,
+        }))
     }
 
     /// What was agreed upon.

@@ -2,10 +2,12 @@
 //!
 //! Knows how far a frame has come. Whether a frame may come at all is the session's to say, once its header is complete.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::ProtocolError;
 use crate::frame::{End, Header, MAX_CONTROL, MAX_HEADER, Opcode, Parsed};
 use crate::mask::{self, Key};
-use crate::message::{Assembly, Part};
+use crate::message::{Assembly, Part, SavedAssembly};
 
 /// A frame or a message of which more is to come.
 #[derive(Default)]
@@ -19,6 +21,42 @@ pub struct Incomplete {
 }
 
 impl Incomplete {
+    /// The state for another process; `None` inside a compressed message.
+    pub fn save(&self) -> Option<SavedIncomplete> {
+        let message = match &self.message {
+            Some(message) => Some(message.save()?),
+            None => None,
+        };
+        let body = self.body.as_ref();
+        Some(SavedIncomplete {
+            head: self.head.bytes[..self.head.length].to_vec(),
+            body: body.map(|body| (body.key.0, body.remaining, body.end == End::Final)),
+            message,
+        })
+    }
+
+    /// From a saved state; `None` where that makes no sense.
+    pub fn restore(saved: SavedIncomplete) -> Option<Self> {
+        let mut head = Head::default();
+        head.bytes.get_mut(..saved.head.len())?.copy_from_slice(&saved.head);
+        head.length = saved.head.len();
+        // What was taken before was no error.
+        Header::parse(&saved.head).ok()?;
+        let message = match saved.message {
+            Some(message) => Some(Assembly::restore(message)?),
+            None => None,
+        };
+        if saved.body.is_some() && (message.is_none() || head.length > 0) {
+            return None;
+        }
+        let body = saved.body.map(|(key, remaining, is_final)| Body {
+            key: Key(key),
+            remaining,
+            end: if is_final { End::Final } else { End::Open },
+        });
+        Some(Self { head, body, message })
+    }
+
     /// Whether the connection stands between two messages.
     pub fn is_empty(&self) -> bool {
         self.head.length == 0 && self.body.is_none() && self.message.is_none()
@@ -74,6 +112,16 @@ impl Incomplete {
             End::Final => self.message.take(),
         }
     }
+}
+
+/// The same, saved.
+#[derive(Serialize, Deserialize)]
+pub struct SavedIncomplete {
+    #[serde(with = "serde_bytes")]
+    head: Vec<u8>,
+    /// The key as it applies to the next byte, the bytes still to come, and whether the frame ends its message.
+    body: Option<([u8; 4], u64, bool)>,
+    message: Option<SavedAssembly>,
 }
 
 /// A data frame inside its payload.

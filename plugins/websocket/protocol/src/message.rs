@@ -4,6 +4,7 @@
 //! more than the limit are ever held. Knows nothing of frames.
 
 use plugin_api::Kind;
+use serde::{Deserialize, Serialize};
 
 use crate::deflate::{InflateError, Inflater};
 use crate::error::ProtocolError;
@@ -17,6 +18,14 @@ pub struct Assembly {
     utf8: Utf8Check,
     /// There when the message is compressed.
     inflater: Option<Inflater>,
+}
+
+/// The same, saved.
+#[derive(Serialize, Deserialize)]
+pub struct SavedAssembly {
+    kind: Kind,
+    #[serde(with = "serde_bytes")]
+    bytes: Vec<u8>,
 }
 
 /// A part of a message's payload, unmasked.
@@ -38,6 +47,20 @@ impl Assembly {
     /// Of a compressed message.
     pub fn deflated(kind: Kind, inflater: Inflater) -> Self {
         Self { inflater: Some(inflater), ..Self::plain(kind) }
+    }
+
+    /// The state for another process; `None` for a compressed message, whose inflater can't be saved at any place.
+    pub fn save(&self) -> Option<SavedAssembly> {
+        self.inflater.is_none().then(|| SavedAssembly { kind: self.kind, bytes: self.bytes.clone() })
+    }
+
+    /// From a saved state; `None` where that is no beginning of a message.
+    pub fn restore(saved: SavedAssembly) -> Option<Self> {
+        let mut utf8 = Utf8Check::default();
+        if saved.kind == Kind::Text {
+            utf8.push(&saved.bytes).ok()?;
+        }
+        Some(Self { kind: saved.kind, bytes: saved.bytes, utf8, inflater: None })
     }
 
     /// How many bytes of an announced payload fit under `limit`; any number for a compressed message, where only inflating

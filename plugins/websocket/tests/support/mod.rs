@@ -184,6 +184,23 @@ impl Server {
         }
     }
 
+    /// Goes on as another process would from the saved state, if that can be saved now; whether it can.
+    pub fn moves(&mut self) -> bool {
+        let Some(state) = self.session.save() else { return false };
+        self.session = self.transport.restore(&state).expect("what is saved can be restored");
+        true
+    }
+
+    /// What becomes of a state that no session has saved.
+    pub fn restores(&self, state: &[u8]) -> bool {
+        self.transport.restore(state).is_some()
+    }
+
+    /// The state of the session.
+    pub fn saved(&self) -> Option<Vec<u8>> {
+        self.session.save()
+    }
+
     /// Receives each frame in a call of its own.
     pub fn receive_all(&mut self, frames: impl IntoIterator<Item = Frame>) -> Vec<Event> {
         frames.into_iter().flat_map(|frame| self.receive(&frame.bytes())).collect()
