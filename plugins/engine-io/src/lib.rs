@@ -109,4 +109,8 @@ impl Transport for EngineIoTransport {
             websocket_protocol::write_prefixed(kind, prefix, rest, out);
         });
     }
+
+    fn restore(&self, state: &[u8]) -> Option<EngineIo> {
+        EngineIo::restore(Arc::clone(&self.server), state)
+    }
 }

@@ -3,11 +3,16 @@
 //! Until it moves, packets go by polling: [`Polling`] keeps them for the next request. While a WebSocket is tried, polling goes
 //! on; what the client sends from then on, and what waits, goes over the WebSocket, so that nothing is lost or comes twice.
 
+use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use plugin_api::{Carrier, Close, DisconnectReason, Events, ExchangeId, Kind, Request, Response, Session, TimerId};
+use plugin_api::{
+    Carrier, Close, DisconnectReason, Events, ExchangeId, FrameClass, Kind, Request, Response, Session, TimerId, value,
+};
 use seats::Seat;
+use serde::{Deserialize, Serialize};
 use websocket_protocol::{Connection, Over};
 
 use crate::config::Server;
@@ -33,7 +38,20 @@ pub struct EngineIo {
     core: Core,
     /// A WebSocket that is tried, or carries the session.
     stream: Option<Box<Stream>>,
-    _seat: Seat,
+    seat: Seat,
+}
+
+/// What another process needs to go on with a session that a WebSocket carries.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    /// The number of the dialect's class.
+    dialect: NonZeroU32,
+    /// Whether the heartbeat waits for the client; its timer is the host's to keep.
+    is_listening: bool,
+    /// Whose seat it has.
+    address: Option<IpAddr>,
+    #[serde(with = "serde_bytes")]
+    connection: Vec<u8>,
 }
 
 /// A session without its WebSocket.
@@ -74,7 +92,20 @@ impl EngineIo {
             is_closing: false,
             ended: None,
         };
-        Self { core, stream: None, _seat: seat }
+        Self { core, stream: None, seat }
+    }
+
+    /// One that goes on from a saved state; `None` where that makes no sense.
+    pub fn restore(server: Arc<Server>, state: &[u8]) -> Option<Self> {
+        let saved: Saved = value::decode(state).ok()?;
+        let dialect = Dialect::of_class(FrameClass(saved.dialect));
+        let connection = Connection::restore(Arc::clone(&server.endpoint), (), &saved.connection)?;
+        let seat = server.seats.take_over(saved.address);
+        let mut session = Self::new(server, dialect, seat);
+        session.core.phase = Phase::Streaming;
+        session.core.heartbeat = if saved.is_listening { Heartbeat::Listening } else { Heartbeat::Resting };
+        session.stream = Some(Box::new(Stream { connection, role: Role::Carrier, dialect }));
+        Some(session)
     }
 
     fn begin(&mut self, exchange: ExchangeId, request: &Request<'_>, carriage: Carriage, events: &mut Events<'_>) {
@@ -365,5 +396,21 @@ impl Session for EngineIo {
             Carrier::Exchange(_) => {}
         }
         self.settle(events);
+    }
+
+    /// What is carried by requests can't be saved: they end with the process that they came to.
+    fn save(&self) -> Option<Vec<u8>> {
+        let core = &self.core;
+        let stream = self.stream.as_ref().filter(|stream| stream.role == Role::Carrier && stream.dialect == core.dialect)?;
+        if core.phase != Phase::Streaming || core.is_closing || core.has_ended() || core.polling.is_polled() {
+            return None;
+        }
+        let saved = Saved {
+            dialect: core.dialect.class().0,
+            is_listening: core.heartbeat == Heartbeat::Listening,
+            address: self.seat.address(),
+            connection: stream.connection.save()?,
+        };
+        value::to_vec(&saved).ok()
     }
 }

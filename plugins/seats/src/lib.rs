@@ -41,6 +41,14 @@ impl Seats {
         Seat { seats: Arc::clone(self), address }
     }
 
+    /// The seat of a session that another process has let in, whatever the limit is here.
+    pub fn take_over(self: &Arc<Self>, address: Option<IpAddr>) -> Seat {
+        if let Some(address) = address {
+            *self.taken().entry(address).or_default() += 1;
+        }
+        Seat { seats: Arc::clone(self), address }
+    }
+
     /// One more session for an address, until the seat is dropped; `None` where it has as many as it may have.
     pub fn try_take(self: &Arc<Self>, address: IpAddr) -> Option<Seat> {
         let address = address.to_canonical();
@@ -59,6 +67,13 @@ impl Seats {
 pub struct Seat {
     seats: Arc<Seats>,
     address: Option<IpAddr>,
+}
+
+impl Seat {
+    /// Whose it is.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
 }
 
 impl Drop for Seat {
