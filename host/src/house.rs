@@ -191,6 +191,10 @@ impl House {
         let shard = usize::from(shard);
         self.inboxes[shard].close();
         self.listeners.leave(shard as u8);
+        if self.inboxes[shard].is_diverted() {
+            // They are there yet, in another process, and can be sent to.
+            return;
+        }
         self.directories[shard].write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 

@@ -26,4 +26,5 @@ pub mod snapshot;
 pub mod spark;
 pub mod standing;
 pub mod supervisor;
+pub mod upgrade;
 pub mod watch;

@@ -89,6 +89,24 @@ impl Listeners {
         Ok(())
     }
 
+    /// Those that are open, for another process: each with its address, and a socket for each shard.
+    pub fn shared(&self) -> Vec<(Place, SocketAddr, Vec<TcpListener>)> {
+        let state = self.state();
+        let shared = |(place, group): (&Place, &Group)| {
+            let sockets = group.sockets.iter().flatten().map(TcpListener::try_clone).collect::<Result<_, _>>().ok()?;
+            Some((place.clone(), group.address, sockets))
+        };
+        state.open.iter().filter_map(shared).collect()
+    }
+
+    /// Takes one that another process has open.
+    pub fn take(&self, place: Place, address: SocketAddr, sockets: Vec<TcpListener>) {
+        let mut state = self.state();
+        state.next += 1;
+        let group = Group { number: state.next, address, sockets: sockets.into_iter().map(Some).collect() };
+        state.open.insert(place, group);
+    }
+
     /// Closes those that nobody wants any more.
     pub fn retain(&self, is_wanted: impl Fn(&Place) -> bool) {
         self.state().open.retain(|place, group| {

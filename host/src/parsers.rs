@@ -84,6 +84,12 @@ impl ParserNumbers {
         u32::try_from(at + 1).expect("there are not 2^32 parsers")
     }
 
+    /// The name of a number.
+    pub fn name(&self, number: u32) -> Option<String> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(known.get(index(number)?)?.name.clone())
+    }
+
     /// Makes a parser the latest of its number.
     pub fn remember(&self, parser: &Arc<ParserEntry>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -120,6 +126,7 @@ mod tests {
     fn a_name_keeps_its_number() {
         let numbers = ParserNumbers::default();
         assert_eq!([numbers.of("json"), numbers.of("msgpack"), numbers.clone().of("json"), numbers.of("cbor")], [1, 2, 1, 3]);
+        assert_eq!([0, 2, 9].map(|number| numbers.name(number)), [None, Some("msgpack".to_owned()), None]);
         assert!(numbers.latest(0).is_none() && numbers.latest(1).is_none() && numbers.latest(9).is_none());
     }
 

@@ -53,6 +53,11 @@ impl Supervisor {
         self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}\nSTATUS=reads its configuration"));
     }
 
+    /// Another process serves in its place, and is to be supervised instead.
+    pub fn followed_by(&self, process: u32) {
+        self.tell(&format!("MAINPID={process}\nREADY=1\nSTATUS=has handed over"));
+    }
+
     /// It goes down.
     pub fn stopping(&self) {
         self.tell("STOPPING=1\nSTATUS=goes down");

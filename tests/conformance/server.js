@@ -49,7 +49,7 @@ export const build = resolve(process.env.CARGO_TARGET_DIR ?? join(repository, 't
  */
 
 /** @type {Settings} */
-const defaults = {
+export const defaults = {
   port: 0,
   transformer: 'websockets',
   pathname: '/primus',
@@ -120,6 +120,11 @@ export class Server {
 
   get running() {
     return this.#process !== null;
+  }
+
+  /** What is run. */
+  get binary() {
+    return join(build, 'switchboard');
   }
 
   /** The URL under the pathname, e.g. `at('/spec')`. */
@@ -209,6 +214,6 @@ export class Server {
       return [process.execPath, [join(here, 'reference.js'), JSON.stringify({ ...this.settings, port: this.#port })]];
     }
     writeFileSync(this.config, this.configuration(this.settings.tables));
-    return [join(build, 'switchboard'), ['serve', '--config', this.config]];
+    return [this.binary, ['serve', '--config', this.config]];
   }
 }

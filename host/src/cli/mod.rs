@@ -151,6 +151,18 @@ enum Command {
         #[command(flatten)]
         config: ConfigFile,
     },
+    /// Have a new process take over from a running server
+    ///
+    /// It comes up beside the running one, with all its plugins, and takes over the listening sockets, the connections whose
+    /// sessions can be saved, and the plugins' states; other clients are told to come back. Waits for that. Fails, with the
+    /// reason, if the new process can't take over: then the running one goes on.
+    Upgrade {
+        /// Its binary; without, what lies where the running one was started from
+        #[arg(long, value_name = "PATH")]
+        binary: Option<PathBuf>,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
     /// Send a running server's clients away, and end it
     ///
     /// /readyz says 503 for the time of shutdown.drain; then nobody is let in any more, all clients are told to come back, and the
@@ -239,6 +251,10 @@ fn run(command: Command, house: &impl House) -> anyhow::Result<ExitCode> {
         }
         Command::Sparks { limit, json, config } => {
             sparks::run(&config.load()?, usize::from(limit), if json { Form::Json } else { Form::Text })?;
+        }
+        Command::Upgrade { binary, config } => {
+            let binary = binary.map(std::path::absolute).transpose()?;
+            return running::carry_out(&config.load()?, &Question::Upgrade { binary });
         }
         Command::Drain(config) => return running::carry_out(&config.load()?, &Question::Drain),
         Command::Library { save, config } => library::run(&house.library(&config.load()?)?, save.as_deref())?,

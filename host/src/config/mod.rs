@@ -26,6 +26,7 @@ pub use pathname::Pathname;
 pub use plugin::{Pin, PluginConfig, canonical};
 pub use server::{
     CorsOptions, ForwardedBy, LogFormat, LogLevel, LogOptions, Overflow, PREFERRED_TRANSPORTS, Server, ShutdownOptions,
+    UpgradeOptions,
 };
 pub use trust::Trust;
 pub use units::{ByteCount, PingInterval};

@@ -91,6 +91,8 @@ pub struct Server {
     pub log: LogOptions,
     /// How the server goes down.
     pub shutdown: ShutdownOptions,
+    /// How a new process takes over.
+    pub upgrade: UpgradeOptions,
 }
 
 impl Default for Server {
@@ -119,6 +121,7 @@ impl Default for Server {
             cors: CorsOptions::default(),
             log: LogOptions::default(),
             shutdown: ShutdownOptions::default(),
+            upgrade: UpgradeOptions::default(),
         }
     }
 }
@@ -299,6 +302,24 @@ pub struct ShutdownOptions {
 impl Default for ShutdownOptions {
     fn default() -> Self {
         Self { reconnect: true, drain: Duration::ZERO, timeout: Duration::from_secs(10) }
+    }
+}
+
+/// The table `[server.upgrade]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UpgradeOptions {
+    /// How long the new process may take to start, with all its plugins. Default `"30s"`.
+    #[serde(deserialize_with = "units::time")]
+    pub start: Duration,
+    /// How long requests and messages that plugins still think about are waited for, while no others are read. Default `"5s"`.
+    #[serde(deserialize_with = "units::time")]
+    pub patience: Duration,
+}
+
+impl Default for UpgradeOptions {
+    fn default() -> Self {
+        Self { start: Duration::from_secs(30), patience: Duration::from_secs(5) }
     }
 }
 

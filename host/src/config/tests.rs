@@ -79,6 +79,10 @@ fn every_key_of_the_server_is_read() {
         reconnect = false
         drain = "5s"
         timeout = "1m 30s"
+
+        [server.upgrade]
+        start = "2m"
+        patience = "250ms"
         "#,
     );
     let server = &config.server;
@@ -108,6 +112,8 @@ fn every_key_of_the_server_is_read() {
     assert_eq!(server.log, LogOptions { format: LogFormat::Json, level: LogLevel::Debug });
     let shutdown = ShutdownOptions { reconnect: false, drain: Duration::from_secs(5), timeout: Duration::from_secs(90) };
     assert_eq!(server.shutdown, shutdown);
+    let upgrade = UpgradeOptions { start: Duration::from_secs(120), patience: Duration::from_millis(250) };
+    assert_eq!(server.upgrade, upgrade);
 }
 
 #[test]

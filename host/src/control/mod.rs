@@ -4,6 +4,7 @@
 //! brings the second to the first, one plugin at a time, and leaves alone what fails: an old generation goes on serving.
 
 mod bring_up;
+mod hand_over;
 mod operate;
 mod publish;
 mod source;
@@ -63,6 +64,8 @@ pub struct Control {
     pending: bool,
     /// Since when files are seen that are still being written.
     unsettled_since: Option<Instant>,
+    /// Another process has the plugins' states: nothing of them changes here any more.
+    has_handed_over: bool,
 }
 
 impl Control {
@@ -102,6 +105,7 @@ impl Control {
             transports_in_force: None,
             pending: false,
             unsettled_since: None,
+            has_handed_over: false,
         })
     }
 
@@ -124,8 +128,14 @@ impl Control {
                         look_at = Instant::now();
                     }
                 }
+                Ok(Request::HandOver(order)) => self.hand_over(*order),
                 Ok(Request::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {}
+            }
+            if self.has_handed_over {
+                self.timers.clear();
+                look_at = Instant::now() + ROUND;
+                continue;
             }
             let now = Instant::now();
             self.fire_timers(now);

@@ -1,4 +1,4 @@
-//! Accepting connections, until the shard goes down.
+//! Accepting connections, until the shard goes down. While it hands over they wait in the backlog, which goes over with the socket.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -8,6 +8,7 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::shard::Shard;
+use crate::shard::standing::Stage;
 
 /// How long what was sent may wait for the peer to take it (TCP_USER_TIMEOUT, RFC 5482).
 const TAKEN_WITHIN: Duration = Duration::from_secs(60);
@@ -17,11 +18,17 @@ pub async fn accept<F>(shard: Rc<Shard>, listener: TcpListener, serve: impl Fn(R
 where
     F: Future<Output = ()> + 'static,
 {
-    let mut going_down = shard.going_down();
+    let mut stage = shard.stage();
     loop {
+        match stage.wait_for(|stage| *stage != Stage::HandingOver).await {
+            Ok(stage) if *stage == Stage::Serving => {}
+            _ => return,
+        }
         let accepted = tokio::select! {
+            // First: a connection that comes now is for the process that listens on the same socket.
+            biased;
+            _ = stage.wait_for(|stage| *stage != Stage::Serving) => continue,
             accepted = listener.accept() => accepted,
-            _ = going_down.wait_for(|going_down| *going_down) => return,
         };
         match accepted {
             Ok((stream, peer)) => {

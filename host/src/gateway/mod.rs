@@ -10,6 +10,7 @@ mod coming;
 mod sessions;
 pub mod streams;
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -18,7 +19,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::body::Body;
-use http::{Method, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -36,16 +37,44 @@ use crate::http::health::{self, Readiness};
 use crate::http::library::Flavour;
 use crate::http::metrics;
 use crate::shard::Shard;
+use crate::shard::standing::{Arrival, Stage};
 use crate::snapshot::{Ref, Snapshot};
 
-/// Serves one accepted connection until it is closed or upgraded.
-pub async fn serve(shard: Rc<Shard>, stream: TcpStream, peer: SocketAddr) {
-    let _visit = shard.visit();
-    let mut going_down = shard.going_down();
+/// Serves one accepted connection until it is closed or upgraded. It is the shard's at once, not with the first poll.
+pub fn serve(shard: Rc<Shard>, stream: TcpStream, peer: SocketAddr) -> impl Future<Output = ()> {
+    let accepted = shard.accepted(stream, peer);
+    let visit = shard.visit();
     let head_timeout = shard.snapshot().config.server.head_timeout;
+    async move {
+        let _visit = visit;
+        if let Ok(Some(stream)) = tokio::time::timeout(head_timeout, accepted.speaks()).await {
+            speak(shard, stream, peer).await;
+        }
+    }
+}
+
+/// Speaks HTTP with a connection.
+async fn speak(shard: Rc<Shard>, stream: TcpStream, peer: SocketAddr) {
+    let mut stage = shard.stage();
+    let head_timeout = shard.snapshot().config.server.head_timeout;
+    let is_asked = Rc::new(Cell::new(false));
+    let asked = Rc::clone(&is_asked);
     let service = hyper::service::service_fn(move |request| {
         let shard = Rc::clone(&shard);
-        async move { Ok::<_, Infallible>(Visit { shard, peer }.answer(request).await) }
+        let stage = shard.stage();
+        let arrival = Cell::new(Some(shard.arrival()));
+        let asked = Rc::clone(&asked);
+        asked.set(true);
+        async move {
+            let mut response = Visit { shard, peer, arrival }.answer(request).await;
+            if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                asked.set(false);
+                if *stage.borrow() != Stage::Serving {
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -55,9 +84,12 @@ pub async fn serve(shard: Rc<Shard>, stream: TcpStream, peer: SocketAddr) {
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,
-        _ = going_down.wait_for(|going_down| *going_down) => {
-            // What is asked is answered yet.
-            connection.as_mut().graceful_shutdown();
+        _ = stage.wait_for(|stage| *stage != Stage::Serving) => {
+            // What is asked is answered yet, and says itself that it is the last: told now, hyper would make an answer that
+            // switches protocols say so, too.
+            if !is_asked.get() {
+                connection.as_mut().graceful_shutdown();
+            }
             connection.await
         }
     };
@@ -70,6 +102,8 @@ pub async fn serve(shard: Rc<Shard>, stream: TcpStream, peer: SocketAddr) {
 struct Visit {
     shard: Rc<Shard>,
     peer: SocketAddr,
+    /// As long as it may bring a spark, or a plugin answers it.
+    arrival: Cell<Option<Arrival>>,
 }
 
 impl Visit {
@@ -127,6 +161,7 @@ impl Visit {
             return Some(bytes_response(snapshot.spec().respond()));
         }
         let flavour = Flavour::of_path(rest).filter(|_| reads)?;
+        self.arrival.take();
         let mut library = self.shard.house().library.subscribe();
         // A picture that has just come into force has its client a moment later.
         let ready = library.wait_for(|state| state.version >= snapshot.number && state.library.is_some());

@@ -162,6 +162,7 @@ impl Visit {
                 }
             };
         };
+        self.arrival.take();
         let pending = Pending::new(house, id, under_way);
         let exchange = pending.exchange();
         let (sender, receiver) = oneshot::channel();

@@ -24,6 +24,7 @@ use crate::inbox::adoption::Adoption;
 use crate::listeners::Place;
 use crate::shard::Shard;
 use crate::shard::exchange::Answered;
+use crate::shard::standing::Stage;
 use crate::snapshot::{Snapshot, TransportEntry};
 
 /// When a silent connection is first asked for a sign of life by the system, and how often then (RFC 9293, section 3.8.4).
@@ -33,7 +34,7 @@ const KEEPALIVE: TcpKeepalive =
 /// Accepts on the addresses of the plugins in force until the shard goes down.
 pub async fn listen(shard: Rc<Shard>) {
     let mut pictures = shard.pictures();
-    let mut going_down = shard.going_down();
+    let mut stage = shard.stage();
     let mut accepting: HashMap<Place, (u64, AbortHandle)> = HashMap::new();
     loop {
         let mut former = std::mem::take(&mut accepting);
@@ -57,7 +58,7 @@ pub async fn listen(shard: Rc<Shard>) {
         former.into_values().for_each(|(_, task)| task.abort());
         tokio::select! {
             _ = pictures.changed() => {}
-            _ = going_down.wait_for(|going_down| *going_down) => return shard.house().listeners.leave(shard.index()),
+            _ = stage.wait_for(|stage| *stage == Stage::GoingDown) => return shard.house().listeners.leave(shard.index()),
         }
     }
 }
@@ -67,8 +68,10 @@ fn serve_all(shard: &Rc<Shard>, listener: TcpListener, place: &Place) -> AbortHa
     let place = place.clone();
     let serving = accept(Rc::clone(shard), listener, move |shard, stream, peer| {
         let place = place.clone();
+        // It is the shard's at once, not with the first poll.
+        let (visit, arrival) = (shard.visit(), shard.arrival());
         async move {
-            let _visit = shard.visit();
+            let (_visit, _arrival) = (visit, arrival);
             if let Err(error) = accepted(&shard, &place, stream, peer).await {
                 tracing::debug!(%peer, plugin = place.0, %error, "a connection came to nothing");
             }
@@ -158,11 +161,11 @@ fn found(
 /// Takes streams that plugins bring until the shard ends.
 pub async fn adopt(shard: Rc<Shard>) {
     let Some(mut arrivals) = shard.house().arrivals[usize::from(shard.index())].take() else { return };
-    let mut going_down = shard.going_down();
+    let mut stage = shard.stage();
     loop {
         let adoption = tokio::select! {
             adoption = arrivals.recv() => adoption,
-            _ = going_down.wait_for(|going_down| *going_down) => return,
+            _ = stage.wait_for(|stage| *stage == Stage::GoingDown) => return,
         };
         let Some(adoption) = adoption else { return };
         let visit = shard.visit();

@@ -5,6 +5,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::oneshot;
 
 use crate::operator::protocol::Answer;
+use crate::upgrade::successor::{Successor, UpgradeError};
 
 /// What an operator wants of the control thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,8 +55,18 @@ pub enum Request {
         /// Where it is told what has come of it.
         reply: oneshot::Sender<Answer>,
     },
+    /// Everything goes to another process.
+    HandOver(Box<HandOver>),
     /// All plugins are stopped, and the thread ends.
     Stop,
+}
+
+/// Everything goes to another process.
+pub struct HandOver {
+    /// Which is complete.
+    pub successor: Successor,
+    /// Where it is told what has become of it: the number of the process that serves now.
+    pub reply: Sender<Result<u32, UpgradeError>>,
 }
 
 /// Where the control thread is asked. Never blocks.

@@ -17,6 +17,7 @@ use tokio::sync::{Notify, oneshot};
 use self::exchange::{Exchange, Reply};
 use self::switch::Invitation;
 use crate::snapshot::Snapshot;
+use crate::upgrade::moment::Moment;
 
 /// What a shard is told.
 pub enum Command {
@@ -72,6 +73,8 @@ pub enum Command {
     Snapshot(Arc<Snapshot>),
     /// All shards stop between two messages until the control thread has changed what they share.
     Switch(Invitation),
+    /// Everything stops between two messages and goes to another process, or on.
+    HandOver(Arc<Moment>),
     /// All sparks end; when none is left, or after the deadline, the shard's thread ends.
     Shutdown {
         /// Whether clients may reconnect.
@@ -92,7 +95,11 @@ struct Letters {
     commands: Vec<Command>,
     /// Nobody reads them any more.
     closed: bool,
+    diversion: Option<Diversion>,
 }
+
+/// Where commands go instead; it gives back those that are not for there.
+type Diversion = Box<dyn Fn(Command) -> Option<Command> + Send>;
 
 impl Inbox {
     /// An empty one.
@@ -100,14 +107,41 @@ impl Inbox {
         Self { letters: Mutex::default(), notify: Notify::new(), woken: AtomicBool::new(false), turns: AtomicU64::new(0) }
     }
 
+    /// Puts commands back that were taken out, before all others. `[shard]`
+    pub fn put_back(&self, mut commands: Vec<Command>) {
+        {
+            let mut letters = self.letters();
+            commands.append(&mut letters.commands);
+            letters.commands = commands;
+        }
+        self.woken.store(true, Ordering::Release);
+        self.notify.notify_one();
+    }
+
+    /// Sends commands elsewhere from now on, and first those that are there, also when the shard has ended. `[any]`
+    pub fn divert(&self, diversion: impl Fn(Command) -> Option<Command> + Send + 'static) {
+        let mut letters = self.letters();
+        letters.commands = std::mem::take(&mut letters.commands).into_iter().filter_map(&diversion).collect();
+        letters.diversion = Some(Box::new(diversion));
+    }
+
+    /// Whether commands go elsewhere. `[any]`
+    pub fn is_diverted(&self) -> bool {
+        self.letters().diversion.is_some()
+    }
+
     /// Puts a command in; after [`Inbox::close`] it is dropped. `[any]`
     pub fn post(&self, command: Command) {
         {
             let mut letters = self.letters();
-            if letters.closed {
-                return;
+            let command = match &letters.diversion {
+                Some(diversion) => diversion(command),
+                None => Some(command),
+            };
+            match command {
+                Some(command) if !letters.closed => letters.commands.push(command),
+                _ => return,
             }
-            letters.commands.push(command);
         }
         if !self.woken.swap(true, Ordering::AcqRel) {
             self.notify.notify_one();

@@ -1,7 +1,7 @@
 //! The server's main thread: signals, the control socket, and what a supervisor is told, until the server is stopped.
 //!
-//! SIGHUP has `plugins.toml` read again. SIGTERM, SIGINT and the question to drain stop the server in its own time; a second
-//! SIGTERM or SIGINT ends the process at once.
+//! SIGHUP has `plugins.toml` read again, SIGUSR2 has a new process take over. SIGTERM, SIGINT and the question to drain stop the
+//! server in its own time; a second SIGTERM or SIGINT ends the process at once.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use tokio::task::LocalSet;
 use super::listen::{self, ControlSocket, Desk};
 use super::place::PlaceError;
 use super::protocol::Answer;
+use super::upgrade::{Upgrade, Wish};
 use crate::config::Config;
 use crate::inbox::control::Order;
 use crate::server::{Farewell, Server};
@@ -31,6 +32,16 @@ enum Told {
     End(&'static str),
     /// The configuration is to be read again.
     ReadAgain,
+    /// A new process is to take over.
+    Upgrade,
+}
+
+/// Why the server ends here.
+enum Ending {
+    /// It goes down.
+    Down(Farewell),
+    /// This process serves in its place.
+    Followed(u32),
 }
 
 /// Signals to wait for.
@@ -38,6 +49,7 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+    upgrade: Signal,
 }
 
 impl Signals {
@@ -46,6 +58,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
+            upgrade: signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -59,6 +72,7 @@ impl Signals {
             _ = self.terminate.recv() => Told::End("SIGTERM"),
             _ = self.interrupt.recv() => Told::End("SIGINT"),
             _ = self.hang_up.recv() => Told::ReadAgain,
+            _ = self.upgrade.recv() => Told::Upgrade,
         }
     }
 
@@ -118,15 +132,29 @@ async fn attend(
     supervisor: &Supervisor,
 ) -> anyhow::Result<()> {
     let (drain, mut drained) = mpsc::channel(1);
+    let (upgrade, mut wishes) = mpsc::channel(1);
     let (ended, has_ended) = watch::channel(false);
     let open = watch::Sender::new(0);
-    let desk = Rc::new(Desk { house: server.house(), control: server.control(), drain, ended: has_ended, open: open.clone() });
+    let desk = Rc::new(Desk {
+        house: server.house(),
+        control: server.control(),
+        drain,
+        upgrade,
+        ended: has_ended,
+        open: open.clone(),
+    });
     let socket = tokio::task::spawn_local(listen::listen(Rc::clone(&desk), config, socket));
     supervisor.ready(&format!("serves at {}", server.address()));
-    let farewell = until_it_is_to_end(&mut signals, &mut drained, &desk, supervisor).await;
+    let ending = until_it_is_to_end(&server, &mut signals, &mut drained, &mut wishes, &desk, supervisor).await;
 
-    supervisor.stopping();
-    let stop = tokio::task::spawn_blocking(move || server.stop(farewell));
+    match ending {
+        Ending::Down(_) => supervisor.stopping(),
+        Ending::Followed(process) => supervisor.followed_by(process),
+    }
+    let stop = tokio::task::spawn_blocking(move || match ending {
+        Ending::Down(farewell) => server.stop(farewell),
+        Ending::Followed(_) => server.leave(),
+    });
     tokio::select! {
         stopped = stop => stopped?,
         name = signals.wait_for_end() => {
@@ -144,28 +172,34 @@ async fn attend(
 }
 
 async fn until_it_is_to_end(
+    server: &Server,
     signals: &mut Signals,
     drained: &mut mpsc::Receiver<()>,
+    wishes: &mut mpsc::Receiver<Wish>,
     desk: &Rc<Desk>,
     supervisor: &Supervisor,
-) -> Farewell {
+) -> Ending {
     let mut watchdog = supervisor.watchdog();
+    let mut upgrade = Upgrade::default();
     loop {
         tokio::select! {
             told = signals.next() => match told {
                 Told::End(name) => {
                     tracing::info!("{name}: going down");
-                    return Farewell::AsConfigured;
+                    return Ending::Down(Farewell::AsConfigured);
                 }
                 Told::ReadAgain => {
                     supervisor.reloading();
                     tokio::task::spawn_local(read_again(Rc::clone(desk), supervisor.clone()));
                 }
+                Told::Upgrade => upgrade.begin(server, Wish { binary: None, reply: None }),
             },
             Some(()) = drained.recv() => {
                 tracing::info!("is drained: going down");
-                return Farewell::Reconnect;
+                return Ending::Down(Farewell::Reconnect);
             }
+            Some(wish) = wishes.recv() => upgrade.begin(server, wish),
+            process = upgrade.done() => return Ending::Followed(process),
             () = watchdog.due(&desk.house) => {}
         }
     }

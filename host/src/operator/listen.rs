@@ -4,6 +4,7 @@
 //! conversations at a time, the length of a question, the time for it, the time that an answer may wait to be taken.
 
 use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -16,6 +17,7 @@ use tokio::time::{sleep, timeout};
 use super::place::{Claim, PlaceError};
 use super::protocol::{Answer, LONGEST_QUESTION, Question};
 use super::sparks;
+use super::upgrade::Wish;
 use crate::config::Config;
 use crate::house::House;
 use crate::inbox::control::{ControlSender, Order, Request};
@@ -44,6 +46,8 @@ pub(super) struct Desk {
     pub control: ControlSender,
     /// Asks the main thread to drain.
     pub drain: mpsc::Sender<()>,
+    /// Asks it for an upgrade.
+    pub upgrade: mpsc::Sender<Wish>,
     /// Whether all sparks are gone and all plugins stopped.
     pub ended: watch::Receiver<bool>,
     /// Conversations that are under way.
@@ -187,6 +191,7 @@ impl Line {
             }
             Question::Reload { plugin } => self.carry_out(desk, Order::Reload { plugin }).await,
             Question::Settle { plugin } => self.carry_out(desk, Order::Settle { plugin }).await,
+            Question::Upgrade { binary } => self.upgrade(desk, binary).await,
             Question::Drain => self.drain(desk).await,
         }
     }
@@ -215,7 +220,21 @@ impl Line {
     }
 
     async fn carry_out(&mut self, desk: &Desk, order: Order) {
-        let answer = desk.order(order);
+        self.wait_for(desk.order(order)).await;
+    }
+
+    async fn upgrade(&mut self, desk: &Desk, binary: Option<PathBuf>) {
+        let (reply, answer) = oneshot::channel();
+        let answer = async {
+            // Without the main thread there is no answer either.
+            let _ = desk.upgrade.send(Wish { binary, reply: Some(reply) }).await;
+            answer.await.unwrap_or_else(|_| Answer::Refused("the server is going down".to_owned()))
+        };
+        self.wait_for(answer).await;
+    }
+
+    /// Says the answer, and how long it takes where it does.
+    async fn wait_for(&mut self, answer: impl Future<Output = Answer>) {
         tokio::pin!(answer);
         let began = Instant::now();
         loop {

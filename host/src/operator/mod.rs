@@ -10,3 +10,4 @@ pub mod listen;
 pub mod place;
 pub mod protocol;
 mod sparks;
+mod upgrade;

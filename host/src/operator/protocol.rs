@@ -3,6 +3,7 @@
 //! Knows the words only. `{"ask":"reload","plugin":"rooms"}` is answered by `{"done":"…"}` or `{"refused":"…"}`.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +40,11 @@ pub enum Question {
     Settle {
         /// The plugin that it is about, if it is about one.
         plugin: Option<String>,
+    },
+    /// A new process that takes over, with the connections that can be handed over.
+    Upgrade {
+        /// Its binary; without, what lies where the running one was started from.
+        binary: Option<PathBuf>,
     },
     /// No new clients; those that are there are told to come back, to this server's successor or another one. Then it ends.
     Drain,
@@ -136,6 +142,7 @@ mod tests {
             (r#"{"ask":"sparks","limit":3}"#, Question::Sparks { limit: 3 }),
             (r#"{"ask":"reload","plugin":"rooms"}"#, Question::Reload { plugin: "rooms".to_owned() }),
             (r#"{"ask":"settle","plugin":null}"#, Question::Settle { plugin: None }),
+            (r#"{"ask":"upgrade","binary":"/a/b"}"#, Question::Upgrade { binary: Some("/a/b".into()) }),
             (r#"{"ask":"drain"}"#, Question::Drain),
         ] {
             assert_eq!(serde_json::from_str::<Question>(text).unwrap(), question);

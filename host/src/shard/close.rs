@@ -25,6 +25,13 @@ pub struct Departed {
     bare: bool,
 }
 
+impl Departed {
+    /// A spark of another process, whose end is told here.
+    pub(super) fn of(id: SparkId, reason: Option<DisconnectReason>, bare: bool) -> Self {
+        Self { id, reason, bare }
+    }
+}
+
 impl Shard {
     /// Ends a spark: the last message, `primus::server::close` unless it may reconnect, then the transport's close.
     pub(super) fn end(&self, id: SparkId, options: EndOptions) {

@@ -102,7 +102,7 @@ impl Shard {
     /// is under way.
     #[inline]
     pub fn deliver(&self, id: SparkId, payload: &Payload<'_>) -> Option<u32> {
-        if id.shard() != self.index || self.slab.try_borrow_mut().is_err() {
+        if id.shard() != self.index || !self.can_deliver() {
             return None;
         }
         let snapshot = self.snapshot.borrow();
@@ -113,9 +113,11 @@ impl Shard {
         Some(self.through_outgoing(id, payload, &snapshot))
     }
 
-    /// Whether sparks of this shard can be sent to at once; elsewhere, in a session's call, all goes through the inbox.
+    /// Whether sparks of this shard can be sent to at once; elsewhere, in a session's call, and where they are in another process,
+    /// all goes through the inbox.
+    #[inline]
     pub fn can_deliver(&self) -> bool {
-        self.slab.try_borrow_mut().is_ok()
+        self.slab.try_borrow_mut().is_ok() && !self.has_handed_over.get()
     }
 
     /// Sends to those of many sparks that are this shard's; how many of them are gone.

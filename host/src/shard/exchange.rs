@@ -76,11 +76,15 @@ impl Shard {
         }
     }
 
+    /// Whether exchanges of a spark are open.
+    pub(super) fn has_exchanges(&self, id: SparkId) -> bool {
+        self.exchanges.borrow().range(all_of(id)).next().is_some()
+    }
+
     /// A spark is gone, and nobody answers its exchanges any more.
     pub(super) fn drop_exchanges(&self, id: SparkId) {
         let mut exchanges = self.exchanges.borrow_mut();
-        let own = Exchange { id, number: 0 }..=Exchange { id, number: u64::MAX };
-        while let Some((&exchange, _)) = exchanges.range(own.clone()).next() {
+        while let Some((&exchange, _)) = exchanges.range(all_of(id)).next() {
             exchanges.remove(&exchange);
         }
     }
@@ -92,6 +96,10 @@ impl Shard {
             self.with_session(exchange.id, "a session's disconnected", |session, sink| session.disconnected(carrier, sink));
         }
     }
+}
+
+fn all_of(id: SparkId) -> std::ops::RangeInclusive<Exchange> {
+    Exchange { id, number: 0 }..=Exchange { id, number: u64::MAX }
 }
 
 /// An exchange that waits for its answer. Dropped before, since its client has left, it tells the session.

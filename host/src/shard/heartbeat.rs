@@ -3,6 +3,7 @@
 //! Clients of Primus 6 do, every 25 seconds where nothing else is configured: an interval below that finds them silent.
 //! Sparks stand on a wheel of some spokes, so that they are not all pinged in one turn. A place costs eight bytes.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use plugin_api::{DisconnectReason, EndOptions, SparkId};
@@ -54,6 +55,25 @@ impl Heartbeat {
         // The spoke that was last looked at comes again in one interval.
         let last = (self.hand + self.spokes.len() - 1) % self.spokes.len();
         self.spokes[last].push(id);
+    }
+
+    /// How many steps the hand is from each spark.
+    pub fn steps(&self) -> HashMap<SparkId, u8> {
+        let count = self.spokes.len();
+        let mut steps = HashMap::new();
+        for (at, spoke) in self.spokes.iter().enumerate() {
+            let ahead = ((at + count - self.hand) % count) as u8;
+            steps.extend(spoke.iter().map(|id| (*id, ahead)));
+        }
+        steps
+    }
+
+    /// A spark that was on another wheel, so many steps from its hand.
+    pub fn add_ahead(&mut self, id: SparkId, steps: u8) {
+        if self.interval.is_some() {
+            let at = (self.hand + usize::from(steps)) % self.spokes.len();
+            self.spokes[at].push(id);
+        }
     }
 
     /// When the hand moves on.
@@ -143,6 +163,21 @@ mod tests {
         }
         let now = wheel.next;
         assert_eq!(wheel.due(now), Some(sparks(0..3)));
+    }
+
+    #[test]
+    fn on_another_wheel_sparks_keep_their_distance_from_the_hand() {
+        let mut wheel = Heartbeat::new(Some(INTERVAL));
+        sparks(0..3).into_iter().for_each(|id| wheel.add(id));
+        for _ in 0..5 {
+            let now = wheel.next;
+            wheel.due(now);
+        }
+        let mut other = Heartbeat::new(Some(INTERVAL));
+        wheel.steps().into_iter().for_each(|(id, steps)| other.add_ahead(id, steps));
+        assert_eq!(wheel.steps(), other.steps());
+        assert_eq!(wheel.steps()[&sparks(0..1)[0]], 26);
+        assert_eq!(round(&mut other), sparks(0..3));
     }
 
     #[test]

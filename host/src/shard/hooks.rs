@@ -191,6 +191,10 @@ impl Shard {
             }
         });
         self.release_held(id);
+        if self.is_handing_over() {
+            // This may be what it waits for.
+            self.wake();
+        }
     }
 
     fn is_opening(&self, id: SparkId) -> bool {

@@ -11,10 +11,13 @@
 pub mod close;
 pub mod deliver;
 pub mod exchange;
+pub mod hand_over;
 pub mod heartbeat;
 pub mod hooks;
+pub mod inherit;
 pub mod open;
 pub mod receive;
+pub mod standing;
 pub mod timers;
 pub mod turn;
 
@@ -32,12 +35,14 @@ use tokio::sync::watch;
 use self::close::Departed;
 use self::exchange::ReplySender;
 use self::heartbeat::Heartbeat;
+use self::standing::{Silent, Stage};
 use self::timers::Timers;
 use crate::house::House;
 use crate::inbox::exchange::Exchange;
 use crate::snapshot::Snapshot;
 use crate::spark::lingering::Lingering;
 use crate::spark::slab::Slab;
+use crate::upgrade::moment::Moment;
 
 /// The bytes that one read may bring.
 const SCRATCH: usize = 256 * 1024;
@@ -59,18 +64,6 @@ pub fn current<R>(call: impl FnOnce(&Shard) -> R) -> Option<R> {
 pub fn leave() {
     // Taken out first: sessions that are freed with it may ask for the current shard.
     drop(CURRENT.take());
-}
-
-/// A connection of a shard that speaks HTTP.
-pub struct Visit(Rc<Shard>);
-
-impl Drop for Visit {
-    fn drop(&mut self) {
-        self.0.visits.set(self.0.visits.get() - 1);
-        if self.0.is_going_down() {
-            self.0.wake();
-        }
-    }
 }
 
 /// One shard. Only its thread has it.
@@ -97,10 +90,20 @@ pub struct Shard {
     in_turn: Cell<bool>,
     /// Connections that speak HTTP.
     visits: Cell<usize>,
-    /// Whether it ends all that it has, and itself then.
-    going_down: watch::Sender<bool>,
     /// Changes with the picture.
     pictures: watch::Sender<()>,
+    /// Their requests that may bring a spark, or that plugins answer.
+    arrivals: Cell<usize>,
+    silent: RefCell<Silent>,
+    stage: watch::Sender<Stage>,
+    /// When it is to hand over to another process.
+    moment: RefCell<Option<Arc<Moment>>>,
+    /// Whether all its requests are answered for that.
+    has_answered: Cell<bool>,
+    /// Whether it has stopped reading for that.
+    is_quiet: Cell<bool>,
+    /// Whether its sparks are in another process: what is for them goes through the inbox.
+    has_handed_over: Cell<bool>,
 }
 
 impl Shard {
@@ -128,8 +131,14 @@ impl Shard {
             exchanges: RefCell::default(),
             in_turn: Cell::new(false),
             visits: Cell::new(0),
-            going_down: watch::Sender::new(false),
             pictures: watch::Sender::new(()),
+            arrivals: Cell::new(0),
+            silent: RefCell::default(),
+            stage: watch::Sender::new(Stage::Serving),
+            moment: RefCell::default(),
+            has_answered: Cell::new(false),
+            is_quiet: Cell::new(false),
+            has_handed_over: Cell::new(false),
         });
         CURRENT.set(Some(Rc::clone(&shard)));
         shard
@@ -155,25 +164,9 @@ impl Shard {
         self.slab.borrow().is_empty() && self.lingering.borrow().is_empty() && self.visits.get() == 0
     }
 
-    /// Becomes `true` when the shard goes down: no new connections and no new sparks.
-    pub fn going_down(&self) -> watch::Receiver<bool> {
-        self.going_down.subscribe()
-    }
-
     /// Changes whenever another picture is in force.
     pub fn pictures(&self) -> watch::Receiver<()> {
         self.pictures.subscribe()
-    }
-
-    /// Whether it goes down.
-    pub fn is_going_down(&self) -> bool {
-        *self.going_down.borrow()
-    }
-
-    /// A connection that speaks HTTP: the shard does not end before what is returned is dropped.
-    pub fn visit(self: &Rc<Self>) -> Visit {
-        self.visits.set(self.visits.get() + 1);
-        Visit(Rc::clone(self))
     }
 
     /// Calls into a spark's session, then carries out what it says. Whether there was such a spark.
@@ -206,6 +199,11 @@ impl Shard {
         }
         self.give_sink(sink);
         true
+    }
+
+    /// Brings about a further turn.
+    fn wake_soon(&self) {
+        self.house.inboxes[usize::from(self.index)].wake_own();
     }
 
     /// Brings about a turn, if none is under way: to flush, to look at the timers anew, or to end.

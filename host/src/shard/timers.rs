@@ -1,8 +1,8 @@
 //! A shard's timers: those of its sessions, and the deadlines that the host sets for them.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::time::Instant;
+use std::collections::{BinaryHeap, HashMap};
+use std::time::{Duration, Instant};
 
 use plugin_api::SparkId;
 
@@ -48,6 +48,14 @@ impl Timers {
         }
     }
 
+    /// How long each has yet, by its sequence; those that are valid no more, too.
+    pub fn left(&self, now: Instant) -> HashMap<u64, Duration> {
+        let left = |Reverse((at, sequence, ..)): &Reverse<(Instant, u64, SparkId, u32)>| {
+            (*sequence, at.saturating_duration_since(now))
+        };
+        self.heap.iter().map(left).collect()
+    }
+
     /// When the first comes.
     pub fn next(&self) -> Option<Instant> {
         self.heap.peek().map(|Reverse((at, ..))| *at)
@@ -66,8 +74,6 @@ impl Timers {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

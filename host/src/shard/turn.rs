@@ -14,6 +14,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::Shard;
+use super::standing::Stage;
 use crate::inbox::Command;
 use crate::spark::out::Flushed;
 
@@ -115,8 +116,11 @@ impl Shard {
         for command in self.house.inboxes[usize::from(self.index)].take() {
             self.obey(command);
         }
-        for id in self.eager.take() {
-            self.readable(id);
+        let reads = self.still_reads();
+        if reads {
+            for id in self.eager.take() {
+                self.readable(id);
+            }
         }
         for event in events.into_iter().flatten() {
             let token = event.token().0;
@@ -127,6 +131,9 @@ impl Shard {
             let Some(id) = self.slab.borrow().id_at(token as u32) else { continue };
             if event.is_writable() {
                 self.writable(id);
+            }
+            if !reads {
+                continue;
             }
             if event.is_readable() || event.is_read_closed() || event.is_error() {
                 self.readable(id);
@@ -143,6 +150,9 @@ impl Shard {
             self.cut_lingering(now);
         }
         self.settle();
+        if self.is_handing_over() {
+            self.hand_over();
+        }
         self.in_turn.set(false);
     }
 
@@ -166,8 +176,9 @@ impl Shard {
                 invitation.pass();
                 self.adopt(self.house.snapshot.load_full());
             }
+            Command::HandOver(moment) => self.prepare_hand_over(moment),
             Command::Shutdown { reconnect } => {
-                self.going_down.send_replace(true);
+                self.stage.send_replace(Stage::GoingDown);
                 self.end_all(reconnect);
             }
         }
@@ -177,7 +188,7 @@ impl Shard {
         let timer = self.timers.borrow().next();
         let beat = self.heartbeat.borrow().next();
         let lingering = (!self.lingering.borrow().is_empty()).then(|| Instant::now() + LINGERING_ROUND);
-        [timer, beat, lingering].into_iter().flatten().min()
+        [timer, beat, lingering, self.hand_over_until()].into_iter().flatten().min()
     }
 
     /// A socket takes bytes again.
@@ -193,7 +204,7 @@ impl Shard {
     }
 
     /// Tells of those that are gone, and writes what waits.
-    fn settle(&self) {
+    pub(super) fn settle(&self) {
         while !self.dirty.borrow().is_empty() || !self.departed.borrow().is_empty() {
             self.bid_farewell();
             self.flush_dirty();

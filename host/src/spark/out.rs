@@ -46,6 +46,13 @@ impl OutBuffer {
         self.tail.is_empty() && self.queue.is_none()
     }
 
+    /// The bytes that wait, in one piece.
+    pub fn to_vec(&self) -> Vec<u8> {
+        let chunks = self.queue.iter().flat_map(|queue| queue.iter()).map(|chunk| chunk.as_ref());
+        let all: Vec<&[u8]> = chunks.chain(std::iter::once(self.tail.as_slice())).collect();
+        all.concat().split_off(self.written)
+    }
+
     /// Appends a frame that others share.
     pub fn push_shared(&mut self, frame: &Bytes) {
         if frame.len() < SHARE_FROM {
@@ -164,10 +171,12 @@ mod tests {
             out.tail.extend_from_copy_slice(b"last");
             let expected = [b"first", &large[..], b"small", &large[..], b"last"].concat();
             assert_eq!(out.len(), expected.len());
+            assert!(out.to_vec() == expected);
 
             let mut socket = Slow { step, refuse: false, taken: Vec::new() };
             while out.flush(&mut socket).unwrap() == Flushed::Waiting {
                 assert_eq!(out.len(), expected.len() - socket.taken.len());
+                assert!(out.to_vec() == expected[socket.taken.len()..]);
             }
             assert!(out.is_empty());
             assert!(socket.taken == expected, "with steps of {step} bytes");

@@ -18,10 +18,55 @@ struct Slot {
     spark: Option<Box<Spark>>,
 }
 
+/// A generation has 24 bits; 0 is none, since no handle may be 0.
+const GENERATIONS: u32 = 0xff_ffff;
+
+impl Slot {
+    /// The handle of the spark in it names nobody from now on.
+    fn pass_on(&mut self) {
+        self.generation = if self.generation >= GENERATIONS { 1 } else { self.generation + 1 };
+    }
+}
+
 impl Slab {
     /// Without sparks.
     pub fn new(shard: u8) -> Self {
         Self { shard, slots: Vec::new(), free: Vec::new(), len: 0 }
+    }
+
+    /// As another process had it: its slots, the sparks in some of them, and those whose end is still to be told. `None` where
+    /// these don't fit together.
+    pub fn furnished(shard: u8, generations: &[u32], sparks: Vec<(SparkId, Spark)>, departed: &[SparkId]) -> Option<Self> {
+        let slots = generations.iter().map(|generation| Slot { generation: *generation, spark: None }).collect();
+        let mut slab = Self { shard, slots, free: Vec::new(), len: sparks.len() + departed.len() };
+        let mut used = std::collections::HashSet::new();
+        for (id, spark) in sparks {
+            if !used.insert(id.slot()) || !slab.has_slot(id) {
+                return None;
+            }
+            slab.slots[id.slot() as usize].spark = Some(Box::new(spark));
+        }
+        for id in departed {
+            if !used.insert(id.slot()) || !slab.has_slot(*id) {
+                return None;
+            }
+            slab.slots[id.slot() as usize].pass_on();
+        }
+        if slab.slots.iter().any(|slot| !(1..=GENERATIONS).contains(&slot.generation)) {
+            return None;
+        }
+        slab.free = (0..u32::try_from(slab.slots.len()).ok()?).rev().filter(|slot| !used.contains(slot)).collect();
+        Some(slab)
+    }
+
+    fn has_slot(&self, id: SparkId) -> bool {
+        let slot = self.slots.get(id.slot() as usize);
+        id.shard() == self.shard && slot.is_some_and(|slot| slot.generation == id.generation())
+    }
+
+    /// The generation of each slot's spark, or of its next one.
+    pub fn generations(&self) -> impl Iterator<Item = u32> {
+        self.slots.iter().map(|slot| slot.generation)
     }
 
     /// The handle that the next spark will have.
@@ -58,6 +103,12 @@ impl Slab {
         slot.spark.as_deref_mut()
     }
 
+    /// The spark of a handle, to be looked at.
+    pub fn get(&self, id: SparkId) -> Option<&Spark> {
+        let slot = self.slots.get(id.slot() as usize).filter(|slot| slot.generation == id.generation())?;
+        slot.spark.as_deref()
+    }
+
     /// The handle of the spark in a slot.
     pub fn id_at(&self, slot: u32) -> Option<SparkId> {
         let found = self.slots.get(slot as usize)?;
@@ -69,11 +120,7 @@ impl Slab {
     pub fn remove(&mut self, id: SparkId) -> Option<Box<Spark>> {
         self.get_mut(id)?;
         let slot = &mut self.slots[id.slot() as usize];
-        // 24 bits; 0 is skipped, since no handle may be 0.
-        slot.generation = (slot.generation + 1) & 0xff_ffff;
-        if slot.generation == 0 {
-            slot.generation = 1;
-        }
+        slot.pass_on();
         slot.spark.take()
     }
 

@@ -1,0 +1,199 @@
+//! The moment of a hand-over: all shards stand still between two messages, tell what they have, and wait for what becomes of it.
+//!
+//! Knows when shards stop and when they go on. Knows nothing of what they tell.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::channel::Channel;
+
+/// How much longer than to `until` shards are waited for: they stop by then at the end of a turn.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How long shards may take to tell what they have.
+const TOLD_WITHIN: Duration = Duration::from_secs(30);
+
+/// What has become of it.
+#[derive(Clone)]
+pub enum Outcome {
+    /// The other process has everything, except these sparks.
+    Taken(Arc<HashSet<u64>>),
+    /// This one goes on as if nothing had been.
+    Kept,
+}
+
+/// The moment, as all who take part in it see it.
+pub struct Moment {
+    shards: usize,
+    until: Instant,
+    /// Shards whose requests are not all answered.
+    asked: AtomicUsize,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Shards that stand still.
+    still: usize,
+    /// Where they tell what they have, once all do.
+    channel: Option<Arc<Channel>>,
+    /// Shards that have told everything.
+    told: usize,
+    trouble: Option<String>,
+    outcome: Option<Outcome>,
+}
+
+impl Moment {
+    /// For so many shards, which stop when nothing is under way, and by `until` in any case.
+    pub fn new(shards: usize, until: Instant) -> Arc<Self> {
+        Arc::new(Self { shards, until, asked: AtomicUsize::new(shards), state: Mutex::default(), changed: Condvar::new() })
+    }
+
+    /// By when a shard stops in any case.
+    pub fn until(&self) -> Instant {
+        self.until
+    }
+
+    /// A shard has answered all requests; whether it is the last one. Said once.
+    pub fn has_answered(&self) -> bool {
+        self.asked.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// Whether all shards have answered all requests.
+    pub fn is_answered(&self) -> bool {
+        self.asked.load(Ordering::Acquire) == 0
+    }
+
+    /// A shard stops: waits until all do. Where it is to tell what it has; `None`: nowhere, it has come to nothing.
+    pub fn stop(&self) -> Option<Arc<Channel>> {
+        let mut state = self.state();
+        state.still += 1;
+        self.changed.notify_all();
+        let waits = |state: &mut State| state.channel.is_none() && state.outcome.is_none();
+        let state = self.changed.wait_while(state, waits).unwrap_or_else(PoisonError::into_inner);
+        state.channel.clone().filter(|_| state.outcome.is_none())
+    }
+
+    /// A shard has told what it has, or could not: waits for what becomes of it.
+    pub fn told(&self, result: Result<(), String>) -> Outcome {
+        let mut state = self.state();
+        state.told += 1;
+        if let Err(trouble) = result {
+            state.trouble.get_or_insert(trouble);
+        }
+        self.changed.notify_all();
+        let state = self.changed.wait_while(state, |state| state.outcome.is_none()).unwrap_or_else(PoisonError::into_inner);
+        state.outcome.clone().unwrap_or(Outcome::Kept)
+    }
+
+    /// The control thread's side: waits until all shards stand still.
+    ///
+    /// # Errors
+    ///
+    /// One does not.
+    pub fn gather(&self) -> Result<(), String> {
+        let within = self.until.saturating_duration_since(Instant::now()) + GRACE;
+        self.wait(within, |state| state.still < self.shards, "a shard does not come to a stop")
+    }
+
+    /// Lets the shards tell what they have.
+    pub fn tell(&self, channel: &Arc<Channel>) {
+        self.state().channel = Some(Arc::clone(channel));
+        self.changed.notify_all();
+    }
+
+    /// Waits until all have told it.
+    ///
+    /// # Errors
+    ///
+    /// One could not.
+    pub fn all_told(&self) -> Result<(), String> {
+        self.wait(TOLD_WITHIN, |state| state.told < self.shards, "a shard does not tell what it has")?;
+        self.state().trouble.take().map_or(Ok(()), Err)
+    }
+
+    /// What has become of it; only the first word counts.
+    pub fn over(&self, outcome: Outcome) {
+        self.state().outcome.get_or_insert(outcome);
+        self.changed.notify_all();
+    }
+
+    fn wait(&self, within: Duration, waits: impl Fn(&State) -> bool, else_: &str) -> Result<(), String> {
+        let waited = self.changed.wait_timeout_while(self.state(), within, |state| waits(state));
+        let (_state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        if waited.timed_out() { Err(else_.to_owned()) } else { Ok(()) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lets the shards go on as if nothing had been, unless something has: also where what comes between panics.
+pub struct Kept<'a>(pub &'a Moment);
+
+impl Drop for Kept<'_> {
+    fn drop(&mut self) {
+        self.0.over(Outcome::Kept);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    fn channel() -> Arc<Channel> {
+        Arc::new(Channel::new(UnixStream::pair().unwrap().0).unwrap())
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(20)
+    }
+
+    /// Shards that tell this, and what each is told in the end.
+    fn shards(moment: &Arc<Moment>, tells: Result<(), String>) -> Vec<std::thread::JoinHandle<bool>> {
+        let shard = |_| {
+            let (moment, tells) = (Arc::clone(moment), tells.clone());
+            std::thread::spawn(move || moment.stop().is_some() && matches!(moment.told(tells), Outcome::Taken(_)))
+        };
+        (0..3).map(shard).collect()
+    }
+
+    #[test]
+    fn shards_go_on_only_when_it_is_known_what_becomes_of_them() {
+        let moment = Moment::new(3, soon());
+        let shards = shards(&moment, Ok(()));
+        moment.gather().unwrap();
+        moment.tell(&channel());
+        moment.all_told().unwrap();
+        moment.over(Outcome::Taken(Arc::default()));
+        drop(Kept(&moment));
+        assert!(shards.into_iter().all(|shard| shard.join().unwrap()));
+    }
+
+    #[test]
+    fn what_one_shard_can_not_tell_keeps_all() {
+        let moment = Moment::new(3, soon());
+        let shards = shards(&moment, Err("no room".to_owned()));
+        moment.gather().unwrap();
+        moment.tell(&channel());
+        assert_eq!(moment.all_told(), Err("no room".to_owned()));
+        drop(Kept(&moment));
+        assert!(!shards.into_iter().any(|shard| shard.join().unwrap()));
+    }
+
+    #[test]
+    fn shards_that_stopped_go_on_where_another_does_not_stop() {
+        let moment = Moment::new(4, Instant::now());
+        let shards = shards(&moment, Ok(()));
+        let waited = moment.wait(Duration::from_millis(50), |state| state.still < moment.shards, "late");
+        assert_eq!(waited, Err("late".to_owned()));
+        drop(Kept(&moment));
+        assert!(!shards.into_iter().any(|shard| shard.join().unwrap()));
+    }
+}

@@ -1,0 +1,290 @@
+/**
+ * @file A new process takes over (SIGUSR2): connections, rooms and ids stay, no message is lost, doubled or out of order; where it
+ * can't, the old one goes on as if nothing had been.
+ */
+
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+
+import WebSocket from 'ws';
+
+import { connected, kinds } from '../conformance/clients.js';
+import { Connection } from '../conformance/connection.js';
+import { Peer, TEXT, frame } from '../conformance/frames.js';
+import { build } from '../conformance/server.js';
+import { next, until } from '../conformance/waiting.js';
+import { command } from './command.js';
+import { Steady } from './steady.js';
+import { Succession, isAlive } from './successors.js';
+
+const Primus = createRequire(import.meta.url)('primus');
+
+/** One of npm's clients is enough: what is between it and the server is bytes. */
+const kind = kinds[0];
+
+const at = (server) => `ws://127.0.0.1:${server.port}${server.settings.pathname}`;
+
+/** Clients that never stop, and how they are looked at. */
+async function steadies(server, count) {
+  const all = await Promise.all(Array.from({ length: count }, () => Steady.start(server)));
+  return {
+    goOn: () => Promise.all(all.map((one) => one.goesOn())),
+    leave: () => all.forEach((one) => one.leave()),
+  };
+}
+
+describe('an upgrade', () => {
+  test('breaks no connection, and loses, doubles and reorders no message', async (t) => {
+    const server = await Succession.startFor(t);
+    const clients = await steadies(server, 20);
+    const primus = await connected(t, kind, server);
+    for (let round = 0; round < 2; round += 1) {
+      await clients.goOn();
+      await server.upgrade();
+      await clients.goOn();
+      assert.equal(await primus.ask(`round ${round}`), `round ${round}`);
+    }
+    clients.leave();
+  });
+
+  test('keeps ids and rooms, and what goes to a room reaches each member once and in order', async (t) => {
+    const server = await Succession.startFor(t, { rooms: true });
+    const members = [];
+    for (let count = 0; count < 5; count += 1) {
+      const member = await connected(t, kind, server);
+      assert.deepEqual(await member.ask({ command: 'join', room: 'talk' }), { rooms: ['talk'] });
+      members.push(member);
+    }
+    const ids = await Promise.all(members.map((member) => member.id()));
+    const speaker = await connected(t, kind, server);
+    let said = 0;
+    let speaks = true;
+    const speech = (async () => {
+      for (; speaks || said < 200; said += 1) {
+        speaker.primus.write({ command: 'rooms', rooms: ['talk'], value: said });
+        // Each is answered before the next, so that the speech lasts as long as the upgrade.
+        assert.equal(await speaker.ask('heard'), 'heard');
+      }
+    })();
+    await until('the speech to go on', () => said > 50);
+    await server.upgrade();
+    speaks = false;
+    await speech;
+    for (const member of members) {
+      assert.deepEqual(await member.inbox.takeAll(said), Array.from({ length: said }, (_, number) => number));
+    }
+    assert.deepEqual(await Promise.all(members.map((member) => member.id())), ids);
+    assert.deepEqual(await members[0].ask({ command: 'leave', room: 'talk' }), { rooms: [] });
+  });
+
+  test('keeps half a message, and what a slow reader has not read', async (t) => {
+    const server = await Succession.startFor(t);
+    const peer = await Peer.handshake(t, server);
+    const whole = frame(TEXT, Buffer.from(JSON.stringify('ä'.repeat(40_000))));
+    peer.send(whole.subarray(0, 30_001));
+    const slow = new WebSocket(at(server));
+    t.after(() => slow.terminate());
+    await next(slow, 'open');
+    slow.pause();
+    const large = JSON.stringify('x'.repeat(900_000));
+    for (let count = 0; count < 12; count += 1) slow.send(large);
+    const other = await Steady.start(server);
+    await other.goesOn();
+    await server.upgrade();
+    peer.send(whole.subarray(30_001));
+    assert.equal(await peer.text(), JSON.stringify('ä'.repeat(40_000)));
+    let echoes = 0;
+    slow.on('message', (data) => {
+      assert.equal(data.toString(), large);
+      echoes += 1;
+    });
+    slow.resume();
+    await until('all echoes', () => echoes === 12);
+    other.leave();
+  });
+
+  test('refuses no new connection', async (t) => {
+    const server = await Succession.startFor(t);
+    let opened = 0;
+    let connects = true;
+    const comers = Array.from({ length: 8 }, async () => {
+      while (connects) {
+        const socket = new WebSocket(at(server));
+        await next(socket, 'open');
+        socket.send(String(opened));
+        const sent = String(opened);
+        const [echo] = await next(socket, 'message');
+        assert.equal(echo.toString(), sent);
+        socket.terminate();
+        opened += 1;
+      }
+    });
+    for (let round = 0; round < 2; round += 1) {
+      const before = opened;
+      await until('connections to come', () => opened > before + 50);
+      await server.upgrade();
+    }
+    const before = opened;
+    await until('connections to come', () => opened > before + 50);
+    connects = false;
+    await Promise.all(comers);
+  });
+});
+
+describe('the command', () => {
+  test('upgrades to another binary, and says which process serves', async (t) => {
+    const server = await Succession.startFor(t);
+    const clients = await steadies(server, 3);
+    const { code, out } = await command(server, 'upgrade', '--binary', join(build, 'switchboard'));
+    assert.equal(code, 0);
+    await server.followed(Number(/^process (\d+) has taken over/.exec(out)[1]));
+    await clients.goOn();
+    clients.leave();
+  });
+
+  test('fails with the reason where the running process goes on', async (t) => {
+    const server = await Succession.startFor(t);
+    const { code, err } = await command(server, 'upgrade', '--binary', '/bin/false');
+    assert.equal(code, 1);
+    assert.match(err, /the running process goes on: the new process ended/);
+  });
+});
+
+describe('a client of Engine.IO', () => {
+  /** @param {boolean} websockets Whether it moves to a WebSocket once it is open. */
+  async function open(t, server, websockets) {
+    const Socket = Primus.createSocket({ transformer: 'engine.io', parser: 'json', pathname: '/primus', pingInterval: 30_000 });
+    const primus = new Socket(server.url, { websockets, reconnect: { min: 5, max: 100, retries: 500 } });
+    const client = new Connection(primus);
+    t.after(() => client.end());
+    await client.event('open');
+    if (websockets) await until('the client to move', () => primus.socket.transport.name === 'websocket');
+    return client;
+  }
+
+  test('stays where a WebSocket carries its session, and comes back where requests do', async (t) => {
+    const server = await Succession.startFor(t, { plugins: ['json', 'engine_io', 'websocket', 'conformance_app'] });
+    const [carried, polling] = [await open(t, server, true), await open(t, server, false)];
+    const id = await carried.id();
+    carried.primus.on('reconnect', () => assert.fail('the WebSocket was closed'));
+    const reconnected = polling.event('reconnected');
+    await server.upgrade();
+    assert.equal(await carried.ask('there'), 'there');
+    assert.equal(await carried.id(), id);
+    await reconnected;
+    assert.equal(await polling.ask('back'), 'back');
+  });
+});
+
+describe('an upgrade to', () => {
+  /** Asks for an upgrade that fails with such a line, while clients go on; then a good one succeeds. */
+  async function fails(t, server, reason) {
+    const clients = await steadies(server, 5);
+    await clients.goOn();
+    const line = await server.ask();
+    assert.match(line, /no upgrade, this process goes on/);
+    assert.match(line, reason);
+    assert.ok(isAlive(server.current));
+    await clients.goOn();
+    server.install(join(build, 'switchboard'));
+    await server.upgrade();
+    await clients.goOn();
+    clients.leave();
+  }
+
+  /** Puts a script in the place of the binary. */
+  function script(server, text) {
+    const file = join(server.directory, 'script');
+    writeFileSync(file, text, { mode: 0o755 });
+    server.install(file);
+  }
+
+  test('a process that ends at once', async (t) => {
+    const server = await Succession.startFor(t);
+    script(server, '#!/bin/sh\nexit 7\n');
+    await fails(t, server, /ended \(exit status: 7\) before it was ready/);
+  });
+
+  test('what is no program', async (t) => {
+    const server = await Succession.startFor(t);
+    script(server, 'no program\n');
+    await fails(t, server, /can't be started/);
+  });
+
+  test('a process that never gets ready', async (t) => {
+    const server = await Succession.startFor(t, { tables: { server: { upgrade: { start: '1s' } } } });
+    script(server, '#!/bin/sh\nexec sleep 600\n');
+    await fails(t, server, /not ready: the other process did not answer in time/);
+  });
+
+  test('a process that speaks another version of the hand-over', async (t) => {
+    const server = await Succession.startFor(t);
+    script(server, "#!/bin/sh\nprintf 'SWBU\\011\\000\\001\\000\\000\\000\\000\\000' >&0\nexec sleep 600\n");
+    await fails(t, server, /speaks version 9 of the hand-over/);
+  });
+
+  for (const [when, says] of [
+    ['before anything was handed over', []],
+    ['amid the hand-over', ['Begin']],
+    ['when it has got everything', ['Whole']],
+    ['before it begins', ['Whole', 'Commit']],
+  ]) {
+    test(`a process that is killed ${when}`, async (t) => {
+      const server = await Succession.startFor(t, { tables: { server: { shards: 2 } } });
+      script(server, dies(says));
+      await fails(t, server, /the hand-over broke off: the other process is gone|Broken pipe/);
+    });
+  }
+
+  test('a process whose configuration listens elsewhere', async (t) => {
+    const server = await Succession.startFor(t);
+    const text = server.configuration({ server: { listen: '127.0.0.1:1' } });
+    writeFileSync(server.config, text);
+    const clients = await steadies(server, 2);
+    assert.match(await server.ask(), /listens on 127.0.0.1:1 and this process on 127.0.0.1:0/);
+    await clients.goOn();
+    clients.leave();
+  });
+
+  test('a process with another number of shards', async (t) => {
+    const server = await Succession.startFor(t, { tables: { server: { shards: 2 } } });
+    writeFileSync(server.config, server.configuration({ server: { shards: 3 } }));
+    assert.match(await server.ask(), /would run 3 shards and this process runs 2/);
+  });
+});
+
+/** A program that takes a hand-over as far as these words have come, and is killed then. */
+function dies(words) {
+  return `#!${process.execPath}
+    const { readSync, writeSync } = require('node:fs');
+    const kinds = { Begin: 15, Whole: 10, Commit: 12 };
+    const frame = (kind, body) => {
+      const header = Buffer.from([0x53, 0x57, 0x42, 0x55, 1, 0, kind, 0, 0, 0, 0, 0]);
+      header.writeUInt32LE(body.length, 8);
+      writeSync(0, Buffer.concat([header, body]));
+    };
+    const text = (text) => Buffer.concat([Buffer.from([0x60 + text.length]), Buffer.from(text)]);
+    const read = (length) => {
+      const bytes = Buffer.alloc(length);
+      for (let at = 0; at < length; ) {
+        const count = readSync(0, bytes, at, length - at);
+        if (count === 0) process.exit(1);
+        at += count;
+      }
+      return bytes;
+    };
+    frame(1, Buffer.concat([Buffer.from([0xa2]), text('listen'), text('127.0.0.1:0'), text('shards'), Buffer.from([2])]));
+    for (const word of ${JSON.stringify(words)}) {
+      for (let kind = 0; kind !== kinds[word]; ) {
+        const header = read(12);
+        read(header.readUInt32LE(8));
+        kind = header[6];
+      }
+      if (word === 'Whole') frame(11, Buffer.concat([Buffer.from([0xa1]), text('refused'), Buffer.from([0x80])]));
+    }
+    process.kill(process.pid, 'SIGKILL');
+  `;
+}
