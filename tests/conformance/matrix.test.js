@@ -22,7 +22,7 @@ const packages = {
 };
 
 /** Of the servers whose heartbeat is waited for, in milliseconds. */
-const pingInterval = 1_000;
+const pingInterval = 2_000;
 
 /** The options of a client for these: the older ones ping the server, and the newer ones refuse to. */
 const beats = ({ row: { client } }) => (['primus-6', 'primus.io'].includes(client) ? { ping: pingInterval / 4 } : {});
@@ -47,7 +47,7 @@ function kindOf({ name, row: { client, carrier } }) {
 
 describe('the matrix in Node', { concurrency: parsers.length, ...ours }, () => {
   for (const parser of parsers) {
-    describe(parser, { concurrency: 6 }, () => {
+    describe(parser, { concurrency: 8 }, () => {
       const settings = { parser, plugins: [...transports, parser, 'conformance_app'] };
       /** @type {import('./server.js').Server} */
       let server;

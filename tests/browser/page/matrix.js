@@ -36,12 +36,11 @@ async function constructorOf() {
 }
 
 const Constructor = await constructorOf();
-const reconnect = { min: 5, max: 100, factor: 1.2, retries: 500, 'reconnect timeout': 2_000 };
 const clients = [];
 
 async function connect(how) {
   const { query = '', options = {} } = patiently(carrier, how);
-  const connection = new Connection(new Constructor(`${location.origin}${query}`, { reconnect, ...options }));
+  const connection = new Connection(new Constructor(`${location.origin}${query}`, options));
   clients.push(connection);
   return connection;
 }
