@@ -79,7 +79,7 @@ test('devices and browsers sit in one room', async (t) => {
 });
 
 test('a device that answers no ping is ended, one that answers stays', async (t) => {
-  const { addresses } = await serving(t, {}, { pingInterval: 400 });
+  const { addresses } = await serving(t, {}, { pingInterval: 2000 });
   const [answering, silent] = [await Device.connect(t, addresses[0]), await Device.connect(t, addresses[0])];
   const pings = () => answering.control.filter((message) => message.startsWith('primus::ping::')).length;
   silent.socket.removeAllListeners('data');

@@ -226,7 +226,7 @@ fn an_address_has_so_many_sessions_and_no_more() {
 
 #[test]
 fn a_session_without_a_stream_is_ended() {
-    let server = server(&format!("{TABLE}stream_timeout_ms = 200\n"));
+    let server = server(&format!("{TABLE}stream_timeout_ms = 4000\n"));
     let offer = offer(&server);
     client(async {
         let idle = connect(&offer, "/primus?idle").await.expect("it is let in");
@@ -248,7 +248,7 @@ fn a_client_that_does_not_read_is_ended_at_the_limit() {
 
 #[test]
 fn a_client_that_is_gone_without_a_word_is_noticed() {
-    let server = server(&format!("{TABLE}idle_timeout_ms = 300\n"));
+    let server = server(&format!("{TABLE}idle_timeout_ms = 5000\n"));
     let offer = offer(&server);
     // The runtime of the client ends with it, and nothing answers any more.
     client(async {
