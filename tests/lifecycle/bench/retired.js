@@ -6,31 +6,23 @@
  * relocations and statics), what was allocated and not freed, and the tables of its pages; its file is kept beside.
  */
 
-import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-import { library, start } from '../../conformance/server.js';
+import { library, repository, start } from '../../conformance/server.js';
 import { until } from '../../conformance/waiting.js';
 
 /** The shipped plugins, by the names of their libraries. */
-export const shipped = [
-  'auth_basic',
-  'binary',
-  'browserchannel',
-  'cbor',
-  'ejson',
-  'emitter',
-  'engine_io',
-  'json',
-  'msgpack',
-  'raw',
-  'rooms',
-  'sockjs',
-  'websocket',
-];
+export function shipped() {
+  const plugins = join(repository, 'plugins');
+  const manifests = readdirSync(plugins).map((folder) => [folder, join(plugins, folder, 'Cargo.toml')]);
+  return manifests
+    .filter(([, manifest]) => existsSync(manifest) && /crate-type = .*cdylib/.test(readFileSync(manifest, 'utf8')))
+    .map(([folder]) => folder.replaceAll('-', '_'));
+}
 
 /** Replacements before it is measured: the first bring things that are not made again. */
 const WARM_UP = 3;
@@ -109,7 +101,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     options: { reloads: { type: 'string' }, apart: { type: 'boolean' } },
     allowPositionals: true,
   });
-  const plugins = positionals.length > 0 ? positionals : shipped;
+  const plugins = positionals.length > 0 ? positionals : shipped();
   const size = values.apart ? 1 : 4;
   const groups = Array.from({ length: Math.ceil(plugins.length / size) }, (_, index) => plugins.slice(index * size, (index + 1) * size));
   const reloads = Number(values.reloads ?? 100);
