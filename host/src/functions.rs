@@ -151,7 +151,7 @@ impl HostFunctions for Functions {
     fn panicked(&self, report: &str) -> bool {
         let generation = self.generation.get().and_then(Weak::upgrade);
         if let Some(generation) = &generation {
-            generation.quarantine("a thread of its own", &Fault { report: report.to_owned() });
+            generation.panicked("a thread of its own", &Fault { report: report.to_owned() });
         }
         generation.is_some()
     }

@@ -2,7 +2,7 @@
 //!
 //! Knows handles and queues. Everything that a spark is made of belongs to its shard.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -17,6 +17,7 @@ use crate::inbox::adoption::{Adoption, Arrivals};
 use crate::inbox::control::ControlSender;
 use crate::inbox::{Command, Inbox};
 use crate::listeners::Listeners;
+use crate::operator::protocol::{PluginReport, State};
 use crate::parsers::ParserNumbers;
 use crate::snapshot::{Ref, Snapshot};
 use crate::spark::id::{self, Info};
@@ -50,6 +51,10 @@ pub struct House {
     next_arrival: AtomicU64,
     /// What the host counts.
     pub metrics: Metrics,
+    /// The panics of plugins, by name, from the start of the host on.
+    panics: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
+    /// How the plugins stand, as the control thread saw it last.
+    pub standing: Mutex<Vec<PluginReport>>,
 }
 
 /// The assembled client of one picture.
@@ -91,6 +96,8 @@ impl House {
             next_arrival: AtomicU64::new(0),
             arrivals: (0..shards).map(|_| Arrivals::new()).collect(),
             metrics: Metrics::default(),
+            panics: Mutex::default(),
+            standing: Mutex::default(),
         })
     }
 
@@ -202,6 +209,42 @@ impl House {
         &self.directories[usize::from(id.shard())]
     }
 
+    /// Where the panics of a plugin are counted.
+    pub fn panics_of(&self, plugin: &str) -> Arc<AtomicU64> {
+        let mut panics = self.panics.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(panics.entry(plugin.to_owned()).or_default())
+    }
+
+    /// How the plugins stand, as figures; those of one name come together.
+    fn figures_of_plugins(&self) -> Vec<Figure> {
+        let figure = |name: &str, help: &str, kind: Kind, plugin: &str, value: u64| Figure {
+            name: name.to_owned(),
+            help: help.to_owned(),
+            kind,
+            plugin: Some(plugin.to_owned()),
+            value,
+        };
+        let panics = self.panics.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut figures: Vec<Figure> = panics
+            .iter()
+            .map(|(plugin, count)| figure("plugin_panics", "Panics of a plugin.", Kind::Counter, plugin, load(count)))
+            .collect();
+        let standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        type Of = fn(&PluginReport) -> u64;
+        let of_reports: [(&str, &str, Of); 4] = [
+            ("plugin_serving", "Whether a plugin serves.", |report| u64::from(report.state == State::Serving)),
+            ("plugin_generation", "The number of the generation that serves.", |report| report.generation.unwrap_or(0)),
+            ("plugin_retired", "Generations that were replaced.", |report| report.retired.len() as u64),
+            ("plugin_retired_bytes", "Private memory of their libraries.", |report| {
+                report.retired.iter().map(|retired| retired.memory_kib * 1024).sum()
+            }),
+        ];
+        for (name, help, value) in of_reports {
+            figures.extend(standing.iter().map(|report| figure(name, help, Kind::Gauge, &report.name, value(report))));
+        }
+        figures
+    }
+
     /// What the host and the plugins count.
     pub fn figures(&self, snapshot: &Snapshot) -> Vec<Figure> {
         let own = [
@@ -226,7 +269,7 @@ impl House {
                 value: load(value),
             })
         });
-        own.chain(of_plugins).collect()
+        own.chain(self.figures_of_plugins()).chain(of_plugins).collect()
     }
 
     // ---- commands ---------------------------------------------------------------------------------------------------------
@@ -270,7 +313,7 @@ impl House {
                 Ok((status::MISSING, _)) => {}
                 Ok(answer) => return answer,
                 Err(fault) => {
-                    offer.generation.quarantine(&format!("the service {service}"), &fault);
+                    offer.generation.panicked(&format!("the service {service}"), &fault);
                     return (status::PANICKED, Vec::new());
                 }
             }

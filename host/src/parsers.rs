@@ -54,7 +54,7 @@ impl ParserEntry {
     /// It did not do its work: a panic puts its plugin into quarantine, anything else is the message's fault.
     pub fn failed(&self, entry: &str, failure: &ParserFailure) {
         match failure {
-            ParserFailure::Fault(fault) => self.generation.quarantine(&format!("a parser's {entry}"), fault),
+            ParserFailure::Fault(fault) => self.generation.panicked(&format!("a parser's {entry}"), fault),
             ParserFailure::Refused(error) => {
                 tracing::debug!(parser = self.handle.name(), "it refuses to {entry} a message: {error}");
             }

@@ -39,16 +39,16 @@ impl<T> Ref<T> {
     /// A call that waited has come to a panic: its plugin goes into quarantine.
     pub fn panicked(&self, entry: &str, report: &[u8]) {
         let report = String::from_utf8_lossy(report).into_owned();
-        self.generation.quarantine(entry, &Fault { report });
+        self.generation.panicked(entry, &Fault { report });
     }
 
-    /// The result of a call into it; a panic puts its plugin into quarantine.
+    /// The result of a call into it; a panic is told to its generation.
     #[inline]
     pub fn settle<R>(&self, entry: &str, result: Result<R, Fault>) -> Option<R> {
         match result {
             Ok(result) => Some(result),
             Err(fault) => {
-                self.generation.quarantine(entry, &fault);
+                self.generation.panicked(entry, &fault);
                 None
             }
         }
@@ -395,7 +395,7 @@ impl Snapshot {
     /// A transport panicked while it worked for sparks: its plugin goes into quarantine.
     pub fn transport_failed(&self, transport: &Arc<TransportHandle>, entry: &str, fault: &Fault) {
         match self.transports.iter().find(|known| Arc::ptr_eq(&known.handle, transport)) {
-            Some(owner) => owner.generation.quarantine(entry, fault),
+            Some(owner) => owner.generation.panicked(entry, fault),
             None => tracing::error!("a transport that is no longer in force panicked in {entry}: {}", fault.report),
         }
     }

@@ -12,7 +12,7 @@ use crate::{
     config::{Config, PluginConfig},
     operator::{
         ask::{self, AskError},
-        protocol::{Answer, PluginReport, Question, State},
+        protocol::{Answer, PluginReport, Question, RetiredReport, State},
     },
 };
 
@@ -74,6 +74,8 @@ fn without_server(config: &Config, file: &Path) -> anyhow::Result<Vec<PluginRepo
                 state: if plugin.enabled { State::Missing } else { State::Disabled },
                 reason: Some(format!("no library of it is in {}", config.server.plugins.display())),
                 generation: None,
+                sparks: 0,
+                retired: Vec::new(),
             });
         }
     }
@@ -108,7 +110,7 @@ fn examine(library: &Path, config: &Config, seen: &Result<Inspection, String>) -
         (Ok(_), None) => (State::Enabled, None),
     };
     let file = library.file_name().map(|name| name.to_string_lossy().into_owned());
-    (plugin, PluginReport { name, version, file, state, reason, generation: None })
+    (plugin, PluginReport { name, version, file, state, reason, generation: None, sparks: 0, retired: Vec::new() })
 }
 
 /// How a plugin stands, in words.
@@ -117,8 +119,14 @@ fn standing(report: &PluginReport) -> String {
     let because = |word: &str| reason.map_or_else(|| word.to_owned(), |reason| format!("{word}: {reason}"));
     match report.state {
         State::Serving => {
-            let generation = report.generation.map(|number| format!("serving, generation {number}")).unwrap_or_default();
-            reason.map_or(generation.clone(), |reason| format!("{generation}; a newer one is refused: {reason}"))
+            let mut text = format!("serving, generation {}", report.generation.unwrap_or_default());
+            if report.sparks > 0 {
+                text.push_str(&format!(", {} sparks", report.sparks));
+            }
+            if let Some(reason) = reason {
+                text.push_str(&format!("; a newer one is refused: {reason}"));
+            }
+            text
         }
         State::Quarantined => because("in quarantine"),
         State::Disabled => because("disabled"),
@@ -128,12 +136,29 @@ fn standing(report: &PluginReport) -> String {
     }
 }
 
+/// What its former generations still cost: those that something holds one by one, the others together.
+fn retired(report: &PluginReport) -> String {
+    let (held, stopped): (Vec<&RetiredReport>, Vec<_>) = report.retired.iter().partition(|retired| !retired.held_by.is_empty());
+    let mut parts: Vec<String> = held
+        .iter()
+        .map(|retired| {
+            format!("generation {} ({} KiB, held by {})", retired.generation, retired.memory_kib, retired.held_by.join(", "))
+        })
+        .collect();
+    if !stopped.is_empty() {
+        let memory: u64 = stopped.iter().map(|retired| retired.memory_kib).sum();
+        parts.push(format!("{} stopped ({memory} KiB)", stopped.len()));
+    }
+    if parts.is_empty() { String::new() } else { format!("; retired: {}", parts.join(", ")) }
+}
+
 fn table(reports: &[PluginReport]) -> String {
     let rows: Vec<[String; 4]> = reports
         .iter()
         .map(|report| {
             let text = |text: &Option<String>| text.clone().unwrap_or_default();
-            [report.name.clone(), text(&report.version), text(&report.file), standing(report)]
+            let standing = format!("{}{}", standing(report), retired(report));
+            [report.name.clone(), text(&report.version), text(&report.file), standing]
         })
         .collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
@@ -200,6 +225,11 @@ mod tests {
             state,
             reason: reason.map(str::to_owned),
             generation: version.map(|_| 2),
+            sparks: if name == "json" { 7 } else { 0 },
+            retired: version
+                .map(|_| RetiredReport { generation: 1, held_by: vec!["3 sessions".to_owned()], memory_kib: 90 })
+                .into_iter()
+                .collect(),
         };
         let reports = [
             report("json", Some("0.1.0"), State::Serving, None),
@@ -208,9 +238,9 @@ mod tests {
         ];
         assert_eq!(
             table(&reports),
-            "json  0.1.0  libjson.so  serving, generation 2\n\
+            "json  0.1.0  libjson.so  serving, generation 2, 7 sparks; retired: generation 1 (90 KiB, held by 3 sessions)\n\
              auth         libauth.so  refused: another ABI\n\
-             a     0.1.0  liba.so     serving, generation 2; a newer one is refused: no moon\n"
+             a     0.1.0  liba.so     serving, generation 2; a newer one is refused: no moon; retired: generation 1 (90 KiB, held by 3 sessions)\n"
         );
     }
 }

@@ -10,6 +10,7 @@ pub mod edit;
 mod error;
 mod pathname;
 mod plugin;
+mod quarantine;
 mod schema;
 mod server;
 mod source;
@@ -24,6 +25,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 pub use error::{ConfigError, Refusal};
 pub use pathname::Pathname;
 pub use plugin::{Pin, PluginConfig, canonical};
+pub use quarantine::Quarantine;
 pub use server::{
     CorsOptions, ForwardedBy, LogFormat, LogLevel, LogOptions, Overflow, PREFERRED_TRANSPORTS, Server, ShutdownOptions,
     UpgradeOptions,
@@ -93,6 +95,11 @@ impl Config {
     /// and which is enabled if `auto_load` is on.
     pub fn plugin_or_default(&self, name: &str) -> PluginConfig {
         self.plugin(name).cloned().unwrap_or_else(|| PluginConfig::unnamed(name, self.server.auto_load, &self.source))
+    }
+
+    /// When a plugin that panics is taken out of service.
+    pub fn quarantine_of(&self, name: &str) -> Quarantine {
+        self.plugin(name).and_then(|plugin| plugin.quarantine).unwrap_or(self.server.quarantine)
     }
 
     /// All plugin tables of the file, by load order and then by name.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use toml_edit::Item;
 
 use super::{
-    ConfigError, Server, error,
+    ConfigError, Quarantine, Server, error,
     schema::{self, Allowed},
     server,
     source::Source,
@@ -18,7 +18,7 @@ use super::{
 };
 
 /// The keys of a plugin's table that belong to the host.
-const RESERVED: [&str; 4] = ["enabled", "order", "required", "sha256"];
+const RESERVED: [&str; 5] = ["enabled", "order", "quarantine", "required", "sha256"];
 
 /// What the file says about one plugin.
 #[derive(Debug, Clone)]
@@ -38,6 +38,8 @@ pub struct PluginConfig {
     /// SHA-256 of the libraries that may be loaded under this name; empty: any, unless `[trust] pin` is set. More than one
     /// serves a roll-out, and the way back.
     pub sha256: Vec<Pin>,
+    /// When it is taken out of service for its panics. Default: what `[server]` says.
+    pub quarantine: Option<Quarantine>,
     /// The plugin's own keys, as a JSON object.
     pub table: Value,
     source: Arc<Source>,
@@ -52,6 +54,7 @@ impl PluginConfig {
             required: false,
             order: 0,
             sha256: Vec::new(),
+            quarantine: None,
             table: Value::Object(serde_json::Map::new()),
             source: source.clone(),
         }
@@ -102,6 +105,7 @@ impl PartialEq for PluginConfig {
             && self.required == other.required
             && self.order == other.order
             && self.sha256 == other.sha256
+            && self.quarantine == other.quarantine
             && self.table == other.table
     }
 }
@@ -175,6 +179,7 @@ fn read(name: &str, item: &Item, source: &Arc<Source>) -> Result<PluginConfig, F
         required: reserved(key("required"), "required")?.unwrap_or(false),
         order: reserved(key("order"), "order")?.unwrap_or(0),
         sha256: reserved(key("sha256"), "sha256")?.unwrap_or_default(),
+        quarantine: reserved(key("quarantine"), "quarantine")?,
         table: Value::Object(table),
         source: source.clone(),
     })

@@ -19,7 +19,7 @@ use serde::{Deserialize, Deserializer, de};
 use toml_edit::Item;
 
 use super::{
-    Pathname,
+    Pathname, Quarantine,
     typed::{self, Fault, Node},
     units::{self, ByteCount, PingInterval},
 };
@@ -55,6 +55,15 @@ pub struct Server {
     pub plugins: PathBuf,
     /// Whether a library is loaded that the file has no table for. Default `true`.
     pub auto_load: bool,
+    /// When a plugin that panics is taken out of service. Default: at its first panic.
+    pub quarantine: Quarantine,
+    /// Retired generations from which on the log says that a restart would give their memory back. Default 64.
+    pub max_retired: usize,
+    /// How long a plugin may take to stop. Default `"10s"`.
+    #[serde(deserialize_with = "units::time")]
+    pub stop_timeout: Duration,
+    /// The most bytes that a generation may hand over to the next one. Default `"64 MiB"`.
+    pub max_state: ByteCount,
     /// Path of the control socket, by which `switchboard reload` and the like ask this server. Default: one that this file's
     /// path gives, in a private folder of the user that the server runs as.
     pub control: Option<PathBuf>,
@@ -107,6 +116,10 @@ impl Default for Server {
             overflow: Overflow::Close,
             plugins: PathBuf::from("plugins"),
             auto_load: true,
+            quarantine: Quarantine::IMMEDIATELY,
+            max_retired: 64,
+            stop_timeout: Duration::from_secs(10),
+            max_state: ByteCount(64 << 20),
             control: None,
             parser: None,
             client_parsers: Vec::new(),

@@ -340,7 +340,7 @@ fn a_plugins_unknown_key_is_explained_by_its_schema() {
     );
     check_explained(
         "limts",
-        "plugins.toml:3:1: ws.limts: unknown key; did you mean `limits`? (allowed: limits, mode, users, enabled, order, required, sha256)",
+        "plugins.toml:3:1: ws.limts: unknown key; did you mean `limits`? (allowed: limits, mode, users, enabled, order, quarantine, required, sha256)",
     );
 }
 
@@ -402,4 +402,19 @@ fn what_must_vouch_for_libraries_is_read() {
         "[trust]\nkeys = [\"RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3\"]",
         "plugins.toml:2:1: trust.keys: says nothing without pin = true: any library would be loaded",
     );
+}
+
+#[test]
+fn a_quarantine_is_a_word_or_a_limit() {
+    let config = parse(
+        "[server]\nquarantine = { after = 3, within = \"1m\" }\n[a]\nquarantine = \"never\"\n[b]\nquarantine = \"immediately\"\n[c]",
+    );
+    let three = Quarantine::After { count: 3.try_into().expect("it is not 0"), within: Duration::from_secs(60) };
+    assert_eq!(["a", "b", "c"].map(|name| config.quarantine_of(name)), [Quarantine::Never, Quarantine::IMMEDIATELY, three]);
+    assert_eq!(config.plugin("a").expect("it is there").table, json!({}), "the key is the host's");
+    for wrong in
+        ["\"sometimes\"", "{ after = 0 }", "{ within = \"1s\" }", "{ after = 1, with = \"1s\" }", "{ after = 100000 }", "3"]
+    {
+        assert!(Config::parse(&format!("[server]\nquarantine = {wrong}"), "plugins.toml").is_err(), "{wrong}");
+    }
 }

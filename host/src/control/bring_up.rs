@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use plugin_api::StartError;
 use plugin_api::abi::functions::raw_host;
 use plugin_api::abi::host::StartFailure;
 
 use super::Control;
-use crate::config::PluginConfig;
+use super::retire::End;
+use crate::config::{PluginConfig, Quarantine};
 use crate::demands;
 use crate::functions::Functions;
 use crate::gateway::streams;
@@ -52,6 +54,9 @@ impl Control {
             }
         }
         self.sources.retain(|_, source| !source.gone);
+        for generation in self.serving() {
+            generation.govern(self.config.quarantine_of(generation.name()));
+        }
         for line in self.config.unclaimed(self.sources.values().filter_map(|source| source.name.as_deref())) {
             tracing::info!("{line}");
         }
@@ -68,12 +73,13 @@ impl Control {
             }
         }
         former.retain(|old| !generations.iter().any(|new| Arc::ptr_eq(old, new)));
-        for old in &former {
-            if !replaced.iter().any(|(of, _)| Arc::ptr_eq(of, old)) {
+        for old in former {
+            let end = if replaced.iter().any(|(of, _)| Arc::ptr_eq(of, &old)) { End::Replaced } else { End::Gone };
+            if end == End::Gone {
                 tracing::info!(plugin = old.name(), "goes away");
             }
+            self.retire_later(old, end);
         }
-        self.retiring.append(&mut former);
         self.retire();
     }
 
@@ -177,7 +183,7 @@ impl Control {
                     return;
                 }
                 Ok(false) => {}
-                Err(StartFailure::Fault(fault)) => generation.quarantine("reconfigure", &fault),
+                Err(StartFailure::Fault(fault)) => generation.panicked("reconfigure", &fault),
                 Err(failure) => {
                     let line = explain(&config, &source.schema, failure);
                     tracing::error!(plugin = name, "goes on with its old configuration: {line}");
@@ -194,7 +200,9 @@ impl Control {
             },
         };
         let number = *self.numbers.entry(name.clone()).and_modify(|number| *number += 1).or_insert(1);
-        let started = start(&self.house, loaded, number, path, &config);
+        let policy = self.config.quarantine_of(&name);
+        let tally = self.house.panics_of(&name);
+        let started = start(&self.house, loaded, number, path, &config, policy, tally);
         let Some(source) = self.sources.get_mut(path) else { return };
         source.tried = Some(config.clone());
         match started {
@@ -241,6 +249,8 @@ fn start(
     number: u64,
     path: &Path,
     config: &PluginConfig,
+    policy: Quarantine,
+    tally: Arc<AtomicU64>,
 ) -> Result<Arc<Generation>, StartFailure> {
     let functions = Functions::new(Arc::clone(house), loaded.manifest.name.clone(), number);
     let instance = loaded.module.start(raw_host(Arc::clone(&functions)), &config.table.to_string())?;
@@ -249,7 +259,8 @@ fn start(
         let place = (loaded.manifest.name.clone(), listen.address.clone());
         house.listeners.open(place).map_err(|error| StartError::new(error.to_string()))?;
     }
-    let generation = Generation::new(loaded.manifest, number, Some(path.to_owned()), config.order, registrations, instance);
+    let generation =
+        Generation::new(loaded.manifest, number, Some(path.to_owned()), loaded.copy, registrations, instance, policy, tally);
     functions.belongs_to(&generation);
     Ok(generation)
 }

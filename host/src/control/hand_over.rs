@@ -79,7 +79,7 @@ impl Control {
                 }
                 Ok(None) => {}
                 // Its state may be half changed: as in a replacement, the next one begins without.
-                Err(fault) => generation.quarantine("save", &fault),
+                Err(fault) => generation.panicked("save", &fault),
             }
         }
         Ok(())

@@ -7,6 +7,7 @@ mod bring_up;
 mod hand_over;
 mod operate;
 mod publish;
+mod retire;
 mod source;
 mod wanted;
 
@@ -18,7 +19,8 @@ use std::time::{Duration, Instant};
 
 use plugin_api::abi::module::PluginModuleRef;
 
-use self::operate::Waiting;
+use self::operate::{Costs, Waiting};
+use self::retire::{Retired, Retiring, Stopping};
 use self::source::{SETTLED, Source, Stamp};
 use crate::config::Config;
 use crate::demands::name_of;
@@ -26,7 +28,6 @@ use crate::generation::Generation;
 use crate::house::House;
 use crate::inbox::control::Request;
 use crate::loader::{Copies, CopiesError};
-use crate::snapshot::Snapshot;
 
 /// How long after a change it is looked at: what belongs together mostly comes together.
 const QUIET: Duration = Duration::from_millis(100);
@@ -54,7 +55,13 @@ pub struct Control {
     orders: Vec<Waiting>,
     sources: BTreeMap<PathBuf, Source>,
     numbers: HashMap<String, u64>,
-    retiring: Vec<Arc<Generation>>,
+    retiring: Vec<Retiring>,
+    stopping: Vec<Stopping>,
+    retired: Vec<Retired>,
+    /// Whether it was said that too many generations stay mapped.
+    told_of_retired: bool,
+    /// What libraries and sparks there are, and when that was looked at.
+    costs: Option<(Instant, Costs)>,
     timers: Vec<(Instant, String, u64, u64)>,
     folder_trouble: Option<String>,
     /// What is wrong with the client's transports as they are configured, and those that were not.
@@ -99,6 +106,10 @@ impl Control {
             sources,
             numbers: HashMap::new(),
             retiring: Vec::new(),
+            stopping: Vec::new(),
+            retired: Vec::new(),
+            told_of_retired: false,
+            costs: None,
             timers: Vec::new(),
             folder_trouble: None,
             transports_trouble: None,
@@ -123,6 +134,7 @@ impl Control {
                     self.timers.push((Instant::now() + Duration::from_millis(after_ms), plugin, generation, timer));
                 }
                 Ok(Request::ClearTimer { plugin, generation, timer }) => self.clear_timer(&plugin, generation, timer),
+                Ok(Request::Stopped) => self.retire(),
                 Ok(Request::Operate { order, reply }) => {
                     if self.take_order(order, reply) {
                         look_at = Instant::now();
@@ -144,6 +156,7 @@ impl Control {
                 look_at = now + if settled { ROUND } else { QUIET };
                 self.retire();
                 self.answer_orders(settled);
+                self.show_standing();
             }
         }
         self.stop_all();
@@ -162,7 +175,7 @@ impl Control {
             let generation = self.serving().find(|generation| generation.name() == plugin && generation.number == number);
             let Some(generation) = generation.filter(|generation| !generation.is_quarantined()) else { continue };
             if let Err(fault) = generation.instance.timer(timer) {
-                generation.quarantine("a timer", &fault);
+                generation.panicked("a timer", &fault);
             }
         }
     }
@@ -219,33 +232,4 @@ impl Control {
         }
         settled
     }
-
-    // ---- the end of generations -------------------------------------------------------------------------------------------
-
-    /// Stops generations that nothing refers to any more. Their libraries stay mapped.
-    fn retire(&mut self) {
-        let (idle, busy): (Vec<_>, Vec<_>) = std::mem::take(&mut self.retiring).into_iter().partition(is_idle);
-        self.retiring = busy;
-        for generation in idle {
-            generation.stop();
-            tracing::info!(plugin = generation.name(), generation = generation.number, "is retired");
-        }
-    }
-
-    fn stop_all(&mut self) {
-        let generations = self.house.snapshot.load().generations.clone();
-        let empty = Snapshot::new(self.config.clone(), Vec::new(), &self.house.numbers);
-        self.house.snapshot.store(Arc::new(empty));
-        for generation in self.retiring.drain(..).chain(generations.into_iter().rev()) {
-            generation.stop();
-        }
-    }
-}
-
-/// Whether a retiring generation has no session, no parser in use and no place in a picture any more.
-fn is_idle(generation: &Arc<Generation>) -> bool {
-    let registrations = &generation.registrations;
-    Arc::strong_count(generation) == 1
-        && registrations.transports.iter().all(|(_, transport)| Arc::strong_count(transport) == 1)
-        && registrations.parsers.iter().all(|parser| Arc::strong_count(parser) == 1)
 }

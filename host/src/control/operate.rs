@@ -1,16 +1,21 @@
 //! What operators want of the control thread: how plugins stand, a plugin anew, and word of when a change is in force.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
+use plugin_api::{SparkInfo, value};
 use tokio::sync::oneshot;
 
 use super::Control;
 use super::source::Source;
 use crate::config::canonical;
 use crate::demands::name_of;
+use crate::generation::Generation;
 use crate::inbox::control::Order;
 use crate::loader;
+use crate::memory;
 use crate::operator::protocol::{Answer, PluginReport, State};
 
 /// Orders that may wait. Those beyond are refused.
@@ -26,7 +31,42 @@ pub(super) struct Waiting {
     reply: oneshot::Sender<Answer>,
 }
 
+/// What is counted for a report, and takes its time.
+#[derive(Default)]
+pub(super) struct Costs {
+    /// The private memory of libraries, in KiB by their copies.
+    memory: HashMap<PathBuf, u64>,
+    /// Sparks by transport, and by parser.
+    transports: HashMap<String, u64>,
+    parsers: HashMap<String, u64>,
+}
+
+/// How long what was counted is good enough.
+const COUNTED_FOR: Duration = Duration::from_secs(2);
+
 impl Control {
+    /// Shows the figures how plugins stand.
+    pub(super) fn show_standing(&mut self) {
+        let memory = if self.retired.is_empty() { HashMap::new() } else { memory::of_files_in(self.copies.folder()) };
+        let standing = self.report_with(&Costs { memory, ..Costs::default() });
+        *self.house.standing.lock().unwrap_or_else(PoisonError::into_inner) = standing;
+    }
+
+    /// Counts sparks and memory, unless that was just done.
+    fn count(&mut self) {
+        if self.costs.as_ref().is_some_and(|(at, _)| at.elapsed() < COUNTED_FOR) {
+            return;
+        }
+        let mut costs = Costs { memory: memory::of_files_in(self.copies.folder()), ..Costs::default() };
+        for info in self.house.infos() {
+            if let Ok(known) = value::decode::<SparkInfo>(&info.encoded) {
+                *costs.transports.entry(known.transport).or_default() += 1;
+                *costs.parsers.entry(known.parser).or_default() += 1;
+            }
+        }
+        self.costs = Some((Instant::now(), costs));
+    }
+
     /// Takes an order; whether it wants a look.
     pub(super) fn take_order(&mut self, order: Order, reply: oneshot::Sender<Answer>) -> bool {
         // Who asked may have left: nobody has to hear the answer.
@@ -62,7 +102,7 @@ impl Control {
         }
     }
 
-    fn settled(&self, plugin: Option<&str>) -> Answer {
+    fn settled(&mut self, plugin: Option<&str>) -> Answer {
         if let Some(trouble) = &self.config_trouble {
             return Answer::Refused(format!("the old configuration stays in force: {trouble}"));
         }
@@ -120,13 +160,21 @@ impl Control {
     }
 
     /// How all plugins stand: those with a library, by `order` and name, then those that only the configuration names.
-    pub(super) fn report(&self) -> Vec<PluginReport> {
-        let mut reports: Vec<PluginReport> =
-            self.sources.iter().filter(|(_, source)| !source.gone).map(|(path, source)| self.report_on(path, source)).collect();
+    pub(super) fn report(&mut self) -> Vec<PluginReport> {
+        self.count();
+        match &self.costs {
+            Some((_, costs)) => self.report_with(costs),
+            None => self.report_with(&Costs::default()),
+        }
+    }
+
+    fn report_with(&self, costs: &Costs) -> Vec<PluginReport> {
+        let known = self.sources.iter().filter(|(_, source)| !source.gone);
+        let mut reports: Vec<PluginReport> = known.map(|(path, source)| self.report_on(path, source, costs)).collect();
         // What is not wanted is not loaded, and so not known but by its file.
         let files = loader::libraries(&self.config.server.plugins).unwrap_or_default();
         for path in files.iter().filter(|path| !self.sources.contains_key(*path)) {
-            reports.push(self.report_on(path, &Source::default()));
+            reports.push(self.report_on(path, &Source::default(), costs));
         }
         reports.sort_by_key(|report| (self.config.plugin_or_default(&report.name).order, report.name.clone()));
         for config in self.config.plugins() {
@@ -138,13 +186,15 @@ impl Control {
                     state: if config.enabled { State::Missing } else { State::Disabled },
                     reason: Some(format!("no library of it is in {}", self.config.server.plugins.display())),
                     generation: None,
+                    sparks: 0,
+                    retired: self.retired_of(&config.name, |copy| memory_of(costs, copy)),
                 });
             }
         }
         reports
     }
 
-    fn report_on(&self, path: &Path, source: &Source) -> PluginReport {
+    fn report_on(&self, path: &Path, source: &Source, costs: &Costs) -> PluginReport {
         let name = shown_name(path, source);
         let enabled = self.config.plugin_or_default(&name).enabled;
         let (state, reason) = match &source.generation {
@@ -163,11 +213,25 @@ impl Control {
             version: source.generation.as_ref().map(|generation| generation.manifest.version.clone()),
             file: source.linked.is_none().then(|| file_name(path)),
             generation: number(source),
+            sparks: source.generation.as_ref().map_or(0, |generation| sparks_of(costs, generation)),
+            retired: self.retired_of(&name, |copy| memory_of(costs, copy)),
             name,
             state,
             reason,
         }
     }
+}
+
+/// The sparks that a plugin carries, or writes for.
+fn sparks_of(costs: &Costs, generation: &Generation) -> u64 {
+    let registrations = &generation.registrations;
+    let carried = registrations.transports.iter().filter_map(|(_, transport)| costs.transports.get(transport.name()));
+    let written = registrations.parsers.iter().filter_map(|parser| costs.parsers.get(parser.name()));
+    carried.chain(written).sum()
+}
+
+fn memory_of(costs: &Costs, copy: Option<&PathBuf>) -> u64 {
+    copy.and_then(|copy| costs.memory.get(copy)).copied().unwrap_or(0)
 }
 
 fn serves(name: &str, version: Option<&str>, generation: Option<u64>) -> String {

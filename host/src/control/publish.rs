@@ -6,7 +6,9 @@ use std::time::Instant;
 use plugin_api::abi::host::StartFailure;
 
 use super::Control;
-use crate::generation::{Generation, panicked};
+use super::retire::End;
+use crate::config::ByteCount;
+use crate::generation::{Generation, line_on};
 use crate::house::ClientLibrary;
 use crate::http::library::Library;
 use crate::inbox::Command;
@@ -30,10 +32,11 @@ impl Control {
                 inbox.post(Command::Switch(switch.invite()));
             }
             let began = Instant::now();
+            let most = self.config.server.max_state;
             switch.change(|| {
                 let mut generations = generations;
                 for (old, new) in replaced {
-                    if let Err(reason) = carry_over(old, new) {
+                    if let Err(reason) = carry_over(old, new, most) {
                         for generation in &mut generations {
                             if Arc::ptr_eq(generation, new) {
                                 *generation = Arc::clone(old);
@@ -63,7 +66,7 @@ impl Control {
                     source.trouble = Some(reason.clone());
                 }
             }
-            self.retiring.push(new);
+            self.retire_later(new, End::Replaced);
         }
         self.assemble_client();
     }
@@ -100,20 +103,24 @@ impl Control {
     }
 }
 
-/// Hands the state of one generation to the next.
-fn carry_over(old: &Generation, new: &Generation) -> Result<(), String> {
+/// Hands the state of one generation to the next, at most so many bytes of it.
+fn carry_over(old: &Generation, new: &Generation, most: ByteCount) -> Result<(), String> {
     if old.is_quarantined() {
         // Its state may be half changed.
         return Ok(());
     }
     match old.instance.save() {
+        Ok(Some(state)) if state.len() > most.as_usize() => {
+            let size = ByteCount(state.len() as u64);
+            Err(format!("its state has {size}, and max_state in [server] lets it hand over {most}"))
+        }
         Ok(Some(state)) => new.instance.restore(&state).map_err(|failure| match failure {
             StartFailure::Refused(error) => error.to_string(),
-            StartFailure::Fault(fault) => panicked("restore", &fault),
+            StartFailure::Fault(fault) => line_on("restore", &fault),
         }),
         Ok(None) => Ok(()),
         Err(fault) => {
-            old.quarantine("save", &fault);
+            old.panicked("save", &fault);
             Ok(())
         }
     }

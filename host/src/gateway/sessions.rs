@@ -44,7 +44,7 @@ impl Visit {
             let route = match with_raw(&request, |raw| entry.handle.route(raw)) {
                 Ok(route) => route,
                 Err(fault) => {
-                    entry.generation.quarantine("a transport's route", &fault);
+                    entry.generation.panicked("a transport's route", &fault);
                     continue;
                 }
             };
@@ -111,14 +111,14 @@ impl Visit {
             },
             Ok(Carries::Text | Carries::Everything) => parser,
             Err(fault) => {
-                entry.generation.quarantine("a transport's carries", &fault);
+                entry.generation.panicked("a transport's carries", &fault);
                 return text(StatusCode::SERVICE_UNAVAILABLE, "the transport plugin failed\n");
             }
         };
         let (pending, reply) = match self.shard.open(entry, parser, &request, bare) {
             Ok(opened) => opened,
             Err(fault) => {
-                entry.generation.quarantine("a transport's open", &fault);
+                entry.generation.panicked("a transport's open", &fault);
                 return text(StatusCode::SERVICE_UNAVAILABLE, "the transport plugin failed\n");
             }
         };
@@ -157,7 +157,7 @@ impl Visit {
                 Ok(Route::Respond(response)) => plugin_response(response),
                 Ok(_) => text(StatusCode::NOT_FOUND, "the session is not there\n"),
                 Err(fault) => {
-                    entry.generation.quarantine("a transport's route", &fault);
+                    entry.generation.panicked("a transport's route", &fault);
                     text(StatusCode::SERVICE_UNAVAILABLE, "the transport plugin failed\n")
                 }
             };

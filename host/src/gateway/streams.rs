@@ -105,7 +105,7 @@ async fn accepted(shard: &Rc<Shard>, place: &Place, stream: TcpStream, peer: Soc
     let route = match with_raw(&request, |raw| entry.handle.route(raw)) {
         Ok(route) => route,
         Err(fault) => {
-            entry.generation.quarantine("a transport's route", &fault);
+            entry.generation.panicked("a transport's route", &fault);
             return Ok(());
         }
     };
@@ -122,7 +122,7 @@ async fn accepted(shard: &Rc<Shard>, place: &Place, stream: TcpStream, peer: Soc
         Ok(Route::Respond(response)) => farewell(&mut stream, &response.body),
         Ok(_) => Ok(()),
         Err(fault) => {
-            entry.generation.quarantine("a transport's route", &fault);
+            entry.generation.panicked("a transport's route", &fault);
             Ok(())
         }
     }
@@ -175,7 +175,7 @@ pub async fn adopt(shard: Rc<Shard>) {
             let Adoption { stream, transport, request, generation, adopter } = adoption;
             let outcome = adopted(&shard, stream.into(), &transport, request, &generation).await;
             if let Err(fault) = adopter.tell(&generation.instance, outcome.as_ref().copied()) {
-                generation.quarantine("the answer to an adopted stream", &fault);
+                generation.panicked("the answer to an adopted stream", &fault);
             }
         });
     }
@@ -236,7 +236,7 @@ async fn admit(
         return Err(unavailable("the parser plugin is in quarantine"));
     }
     let (pending, reply) = shard.open(entry, parser, request, bare).map_err(|fault| {
-        entry.generation.quarantine("a transport's open", &fault);
+        entry.generation.panicked("a transport's open", &fault);
         unavailable("the transport plugin failed")
     })?;
     let id = pending.exchange().id;

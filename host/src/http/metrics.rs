@@ -47,6 +47,7 @@ pub fn respond(client: IpAddr, figures: &[Figure]) -> Response<Bytes> {
 
 fn text(figures: &[Figure]) -> String {
     let mut text = String::new();
+    let mut last = "";
     for figure in figures {
         let letter = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '_' };
         let mut name: String = "switchboard_".chars().chain(figure.name.chars().map(letter)).collect();
@@ -60,7 +61,11 @@ fn text(figures: &[Figure]) -> String {
         let help = figure.help.replace('\\', "\\\\").replace('\n', "\\n");
         let labels = figure.plugin.as_ref().map(|plugin| format!("{{plugin=\"{plugin}\"}}")).unwrap_or_default();
         // Writing to a string does not fail.
-        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name}{labels} {}", figure.value);
+        if last != figure.name {
+            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        }
+        last = &figure.name;
+        let _ = writeln!(text, "{name}{labels} {}", figure.value);
     }
     text
 }
@@ -84,6 +89,20 @@ mod tests {
                         switchboard_rooms_joined_total{plugin=\"rooms\"} 3\n\
                         # HELP switchboard_sparks Open.\n# TYPE switchboard_sparks gauge\nswitchboard_sparks 2\n";
         assert_eq!(std::str::from_utf8(&body), Ok(expected));
+    }
+
+    #[test]
+    fn figures_of_one_name_are_explained_once() {
+        let of = |plugin: &str, value| Figure {
+            name: "plugin_panics".to_owned(),
+            help: "Panics.".to_owned(),
+            kind: Kind::Counter,
+            plugin: Some(plugin.to_owned()),
+            value,
+        };
+        let expected = "# HELP switchboard_plugin_panics_total Panics.\n# TYPE switchboard_plugin_panics_total counter\n\
+                        switchboard_plugin_panics_total{plugin=\"a\"} 1\nswitchboard_plugin_panics_total{plugin=\"b\"} 2\n";
+        assert_eq!(text(&[of("a", 1), of("b", 2)]), expected);
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub enum Request {
         /// Its number.
         timer: u64,
     },
+    /// A plugin has stopped.
+    Stopped,
     /// An operator wants something.
     Operate {
         /// What.

@@ -76,6 +76,11 @@ impl Copies {
         Err(io::Error::new(io::ErrorKind::AlreadyExists, "no name is free"))
     }
 
+    /// Where they lie.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Writes a copy under a new name.
     ///
     /// # Errors

@@ -47,6 +47,8 @@ pub struct Loaded {
     pub manifest: Manifest,
     /// The SHA-256 of its bytes.
     pub sha256: [u8; 32],
+    /// The private copy that it is mapped from; `None` for one that is linked in.
+    pub copy: Option<PathBuf>,
 }
 
 /// Why a file is no plugin of this host.
@@ -172,7 +174,7 @@ pub fn load(path: &Path, demands: &Demands<'_>, copies: &mut Copies) -> Result<L
     if !manifest.unwinds {
         return Err(LoadError::Aborts);
     }
-    Ok(Loaded { module, manifest, sha256 })
+    Ok(Loaded { module, manifest, sha256, copy: Some(copy) })
 }
 
 /// A module that is linked into the host: nothing to load or to check.
@@ -183,7 +185,7 @@ pub fn load(path: &Path, demands: &Demands<'_>, copies: &mut Copies) -> Result<L
 pub fn linked(module: PluginModuleRef) -> Result<Loaded, LoadError> {
     let module = Module::new(module, Arc::new(()));
     let manifest = module.manifest().map_err(|error| LoadError::Manifest(error.to_string()))?;
-    Ok(Loaded { module, manifest, sha256: [0; 32] })
+    Ok(Loaded { module, manifest, sha256: [0; 32], copy: None })
 }
 
 fn read(path: &Path, demands: &Demands<'_>) -> Result<Vec<u8>, LoadError> {

@@ -99,6 +99,21 @@ pub struct PluginReport {
     pub reason: Option<String>,
     /// The number of the generation that serves, from 1.
     pub generation: Option<u64>,
+    /// How many sparks it carries (a transport) or writes for (a parser), all generations of it together.
+    pub sparks: u64,
+    /// Generations that were replaced, the oldest first.
+    pub retired: Vec<RetiredReport>,
+}
+
+/// What is known of a generation that was replaced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetiredReport {
+    /// Its number.
+    pub generation: u64,
+    /// What still holds it, such as `3 sessions`; empty once it has stopped.
+    pub held_by: Vec<String>,
+    /// The private memory of its library's mappings, which stay, in KiB.
+    pub memory_kib: u64,
 }
 
 /// Who is connected.

@@ -89,7 +89,7 @@ impl Shard {
                     return;
                 }
                 Err(fault) => {
-                    hook.generation.quarantine("an incoming hook", &fault);
+                    hook.generation.panicked("an incoming hook", &fault);
                     self.hook_failed(id);
                     return;
                 }

@@ -99,7 +99,7 @@ impl Shard {
         let session = match entry.handle.restore(&record.session) {
             Ok(session) => session?,
             Err(fault) => {
-                entry.generation.quarantine("a transport's restore", &fault);
+                entry.generation.panicked("a transport's restore", &fault);
                 return None;
             }
         };

@@ -4,7 +4,9 @@
 use plugin_api::prelude::*;
 use serde::Deserialize;
 
-struct Panicking;
+struct Panicking {
+    hangs_at_stop: bool,
+}
 
 export_plugin!(Panicking);
 
@@ -14,6 +16,8 @@ export_plugin!(Panicking);
 struct Config {
     /// Whether it panics when it is started.
     at_start: bool,
+    /// Whether it does not come back from its stop.
+    hangs_at_stop: bool,
 }
 
 impl Plugin for Panicking {
@@ -23,7 +27,7 @@ impl Plugin for Panicking {
 
     fn start(config: Config, _: Host) -> Result<Self, StartError> {
         assert!(!config.at_start, "the start went over a cliff");
-        Ok(Self)
+        Ok(Self { hangs_at_stop: config.hangs_at_stop })
     }
 
     fn register(self: &Arc<Self>, registrar: &mut Registrar<'_>) {
@@ -35,5 +39,11 @@ impl Plugin for Panicking {
             }
             _ => Flow::Next,
         });
+    }
+
+    fn stop(&self) {
+        while self.hangs_at_stop {
+            std::thread::park();
+        }
     }
 }
