@@ -93,6 +93,14 @@ pub trait Session: Send + 'static {
     /// A carrier is gone: the peer closed it, or it broke. `[shard]`
     fn disconnected(&mut self, carrier: Carrier, events: &mut Events<'_>);
 
+    /// Another session takes the spark over, between two messages: [`Events::remains`] for each message that the client does not
+    /// have, in their order, and answers for the exchanges that wait. `word` is what the client said for this session: what it has,
+    /// in the transport's own terms. `true`: nothing is called afterwards. `false`: nothing has changed. `[shard]`
+    fn succeed(&mut self, word: &str, events: &mut Events<'_>) -> bool {
+        let _ = (word, events);
+        false
+    }
+
     /// The state for another process to go on with. `None` where it can't be saved. `[shard]`
     fn save(&self) -> Option<Vec<u8>> {
         None
@@ -253,6 +261,22 @@ impl<'a> Events<'a> {
     /// From now on, messages may be sent by [`Transport::frame`] of this class; `None`: each by [`Session::send`].
     pub fn frame_class(&mut self, class: Option<FrameClass>) {
         self.push(event::FRAME_CLASS, 0, class.map_or(0, |class| class.0.get()), 0, 0);
+    }
+
+    /// From now on the spark may go on in another session, once: in one that is opened by a request whose query has
+    /// `_move=PUBLIC~SECRET`, with the spark's public id. The secret is the session's choice; nobody may guess it. When the client
+    /// of the new session says `primus::move::WORD` there, [`Session::succeed`] is called with the word.
+    pub fn ticket(&mut self, secret: &str) {
+        let index = self.sink.owned.len() as u64;
+        self.sink.owned.push(RVec::from(secret.as_bytes().to_vec()));
+        self.push(event::TICKET, 0, 0, index, 0);
+    }
+
+    /// A message that the client does not have. Only within [`Session::succeed`].
+    pub fn remains(&mut self, kind: Kind, bytes: Vec<u8>) {
+        let index = self.sink.owned.len() as u64;
+        self.sink.owned.push(RVec::from(bytes));
+        self.push(event::REMAINS, kind as u8, 0, index, 0);
     }
 
     /// The session is over. The host writes the out-buffer, then closes the carrier. Nothing is called afterwards.

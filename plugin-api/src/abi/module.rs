@@ -129,6 +129,10 @@ pub struct SessionTable {
     /// Frees the session.
     #[sabi(last_prefix_field)]
     pub free: extern "C" fn(Opaque) -> u32,
+    /// Another session takes the spark over; `word` is the client's. OK: what remains is told by events, and only `free` is
+    /// called from now on. UNSUPPORTED: it goes on.
+    #[sabi(missing_field(option))]
+    pub succeed: extern "C" fn(Opaque, word: RStr<'_>, sink: &mut EventSink) -> u32,
 }
 
 /// A parser. Used from all shards at once.

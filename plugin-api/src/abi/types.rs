@@ -100,6 +100,11 @@ pub mod event {
     pub const CLOSE: u8 = 11;
     /// Sharable frames: `id` = class, 0 = none.
     pub const FRAME_CLASS: u8 = 12;
+    /// The spark may go on in another session: by the secret (UTF-8) at `start` of the owned bytes.
+    pub const TICKET: u8 = 13;
+    /// A message that the client does not have, for the session that goes on. `detail` is its kind, `start` its place among the
+    /// owned bytes. Only in answer to `succeed`.
+    pub const REMAINS: u8 = 14;
 }
 
 /// One event of a session.

@@ -50,6 +50,10 @@ pub enum Event {
     Alive,
     /// How messages may be framed from now on.
     FrameClass(Option<FrameClass>),
+    /// The spark may go on in another session, by this secret.
+    Ticket(String),
+    /// A message that the client does not have, for the session that goes on.
+    Remains(Kind, Vec<u8>),
     /// The session is over.
     Close(DisconnectReason),
 }
@@ -274,6 +278,18 @@ impl SessionHarness {
         self.call(&mut [], |session, _, sink| session.disconnected(carrier, sink))
     }
 
+    /// Another session takes the spark over: what is left; `None` where the session goes on instead.
+    #[track_caller]
+    pub fn succeed(&mut self, word: &str) -> Option<Vec<Event>> {
+        let mut succeeded = false;
+        let events = self.call(&mut [], |session, _, sink| {
+            succeeded = session.succeed(word, sink)?;
+            Ok(())
+        });
+        self.over |= succeeded;
+        succeeded.then_some(events)
+    }
+
     /// The state for another process; `None` where it can't be saved.
     #[track_caller]
     pub fn save(&self) -> Option<Vec<u8>> {
@@ -336,6 +352,8 @@ fn owned(raw: &RawEvent, input: &[u8], sink: &EventSink) -> Event {
         event::CLEAR_TIMER => Event::ClearTimer(TimerId(raw.id)),
         event::ALIVE => Event::Alive,
         event::CLOSE => Event::Close(value::decode(&bytes(raw.start)).expect("the SDK has encoded the reason")),
+        event::TICKET => Event::Ticket(String::from_utf8(bytes(raw.start)).expect("a secret is text")),
+        event::REMAINS => Event::Remains(Kind::from_raw(raw.detail), bytes(raw.start)),
         event::FRAME_CLASS => Event::FrameClass(std::num::NonZeroU32::new(raw.id).map(FrameClass)),
         what => panic!("the SDK has no event {what}"),
     }

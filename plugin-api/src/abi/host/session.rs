@@ -95,6 +95,17 @@ impl SessionHandle {
         self.call(|| (self.table.disconnected())(self.object, exchange, sink))
     }
 
+    /// See [`crate::Session::succeed`]. A plugin of an older interface does not know it.
+    ///
+    /// # Errors
+    ///
+    /// The plugin panicked: the session is to be dropped.
+    pub fn succeed(&mut self, word: &str, sink: &mut EventSink) -> Result<bool, Fault> {
+        let Some(succeed) = self.table.succeed() else { return Ok(false) };
+        let status = self.transport.owner.call(|| succeed(self.object, word.into(), sink))?;
+        Ok(status == status::OK)
+    }
+
     /// See [`crate::Session::save`].
     ///
     /// # Errors

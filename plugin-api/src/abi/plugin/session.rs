@@ -22,6 +22,7 @@ pub(super) fn session_table<S: Session>() -> SessionTableRef {
         disconnected: session_disconnected::<S>,
         save: session_save::<S>,
         free: free::<S>,
+        succeed: session_succeed::<S>,
     }
     .leak_into_prefix()
 }
@@ -103,5 +104,13 @@ extern "C" fn session_save<S: Session>(object: Opaque, state: &mut RVec<u8>) -> 
             }
             None => status::UNSUPPORTED,
         }
+    })
+}
+
+extern "C" fn session_succeed<S: Session>(object: Opaque, word: RStr<'_>, sink: &mut EventSink) -> u32 {
+    guarded(|| {
+        // SAFETY: as in `session_request`.
+        let session = unsafe { exclusive::<S>(object) };
+        if session.succeed(word.as_str(), &mut Events::new(sink)) { status::OK } else { status::UNSUPPORTED }
     })
 }
