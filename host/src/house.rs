@@ -77,6 +77,8 @@ pub struct Metrics {
     pub overflowed: AtomicU64,
     /// Messages that a parser refused.
     pub refused: AtomicU64,
+    /// Sparks that went on in another session.
+    pub successions: AtomicU64,
 }
 
 impl House {
@@ -251,6 +253,7 @@ impl House {
             ("sparks", "Clients that are connected.", Kind::Gauge, self.sparks().len() as u64),
             ("messages_dropped", "Messages dropped since too much waited.", Kind::Counter, load(&self.metrics.dropped)),
             ("sparks_overflowed", "Sparks closed since too much waited.", Kind::Counter, load(&self.metrics.overflowed)),
+            ("successions", "Sparks that went on in another session.", Kind::Counter, load(&self.metrics.successions)),
             ("messages_refused", "Messages that a parser refused.", Kind::Counter, load(&self.metrics.refused)),
         ];
         let own = own.into_iter().map(|(name, help, kind, value)| Figure {

@@ -2,6 +2,7 @@
 //!
 //! They go through the spark's parser, but past the hooks. `primus::ping::<ms>` and `primus::pong::<ms>` both ways (Primus 6's
 //! clients ping themselves, and are not pinged then), `primus::id::` asks for the id, `primus::server::close` says that the client is not to reconnect.
+//! `primus::move::WORD` and `primus::moved::` are ours: a spark goes on in another session (`shard/succession.rs`).
 
 /// What every control message begins with.
 pub const PREFIX: &str = "primus::";
@@ -18,6 +19,8 @@ pub enum Control<'a> {
     Pong,
     /// It asks for its id.
     Id,
+    /// On a connection that is to take a spark over: now, with a word for the session that carries it so far.
+    Move(&'a str),
     /// Anything else; it does not reach the application.
     Unknown(&'a str),
 }
@@ -31,6 +34,7 @@ impl<'a> Control<'a> {
             "ping" => Self::Ping(value),
             "pong" => Self::Pong,
             "id" => Self::Id,
+            "move" => Self::Move(value),
             _ => Self::Unknown(name),
         })
     }
@@ -51,6 +55,11 @@ pub fn id(id: &str) -> String {
     format!("{PREFIX}id::{id}")
 }
 
+/// The spark goes on in the session by which this comes.
+pub fn moved() -> String {
+    format!("{PREFIX}moved::")
+}
+
 /// The client is not to reconnect.
 pub fn server_close() -> String {
     format!("{PREFIX}server::close")
@@ -65,6 +74,7 @@ mod tests {
         assert_eq!(Control::parse("primus::pong::1700000000000"), Some(Control::Pong));
         assert_eq!(Control::parse("primus::ping::17"), Some(Control::Ping("17")));
         assert_eq!(Control::parse("primus::id::"), Some(Control::Id));
+        assert_eq!(Control::parse("primus::move::17"), Some(Control::Move("17")));
         assert_eq!(Control::parse("primus::foo::1"), Some(Control::Unknown("foo")));
         assert_eq!(Control::parse("primus:"), None);
         assert_eq!(Control::parse("hello"), None);

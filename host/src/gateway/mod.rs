@@ -7,6 +7,7 @@ mod accept;
 mod answers;
 mod authorize;
 mod coming;
+mod heir;
 mod sessions;
 pub mod streams;
 

@@ -16,12 +16,13 @@ use super::Visit;
 use super::answers::{plugin_response, refused, text};
 use super::authorize::authorize;
 use super::coming::Coming;
+use super::heir::heir_of;
 use crate::inbox::Command;
 use crate::inbox::exchange::Reply;
 use crate::shard::Shard;
 use crate::shard::exchange::{Answered, Pending};
 use crate::snapshot::{Snapshot, TransportEntry};
-use crate::spark::id::UnderWay;
+use crate::spark::id::{self, UnderWay};
 
 impl Visit {
     /// The transports, in their order.
@@ -97,6 +98,11 @@ impl Visit {
         if self.shard.is_going_down() {
             return text(StatusCode::SERVICE_UNAVAILABLE, "the server is going down\n");
         }
+        let heir = match heir_of(self.shard.house(), &request) {
+            Ok(heir) => heir,
+            Err(refusal) => return refused(&refusal),
+        };
+        let bare = bare || heir.is_some();
         let parser = match snapshot.parser_for(&request) {
             Ok(parser) => parser,
             Err(refusal) => return refused(&refusal),
@@ -123,6 +129,9 @@ impl Visit {
             }
         };
         let opened = (!bare).then_some(pending.exchange().id);
+        if let Some(heir) = heir {
+            self.shard.make_heir(pending.exchange().id, heir);
+        }
         self.reply(pending, reply, upgrade, opened, snapshot).await
     }
 
@@ -137,7 +146,10 @@ impl Visit {
     ) -> Response<Body> {
         let house = self.shard.house();
         let limit = snapshot.config.server.max_exchanges.get();
-        let under_way = match house.find_info(public).map(|info| UnderWay::begin(info, limit)) {
+        // A session of another transport is none of this one's, though it names the spark.
+        let known = house.find_info(public).filter(|info| info.transport == id::fingerprint(entry.handle.name()));
+        let found = known.as_ref().map(|info| info.id);
+        let under_way = match known.map(|info| UnderWay::begin(info, limit)) {
             Some(None) => {
                 let refusal = format!("more than {limit} requests of the session are under way (max_exchanges)\n");
                 return text(StatusCode::TOO_MANY_REQUESTS, refusal);
@@ -152,7 +164,7 @@ impl Visit {
             Ok(received) => received,
             Err(response) => return response,
         };
-        let Some(id) = house.find(public) else {
+        let Some(id) = found else {
             return match with_raw(&request.for_lost_session(), |raw| entry.handle.route(raw)) {
                 Ok(Route::Respond(response)) => plugin_response(response),
                 Ok(_) => text(StatusCode::NOT_FOUND, "the session is not there\n"),

@@ -19,6 +19,7 @@ use tokio::task::AbortHandle;
 
 use super::accept::accept;
 use super::authorize::authorize;
+use super::heir::heir_of;
 use crate::generation::Generation;
 use crate::inbox::adoption::Adoption;
 use crate::listeners::Place;
@@ -235,11 +236,16 @@ async fn admit(
     if parser.generation.is_quarantined() {
         return Err(unavailable("the parser plugin is in quarantine"));
     }
+    let heir = heir_of(shard.house(), request)?;
+    let bare = bare || heir.is_some();
     let (pending, reply) = shard.open(entry, parser, request, bare).map_err(|fault| {
         entry.generation.panicked("a transport's open", &fault);
         unavailable("the transport plugin failed")
     })?;
     let id = pending.exchange().id;
+    if let Some(heir) = heir {
+        shard.make_heir(id, heir);
+    }
     match pending.answer(reply).await {
         Some(Answered::Upgrade(_)) => {}
         Some(Answered::Whole(response)) => {

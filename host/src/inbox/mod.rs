@@ -5,6 +5,7 @@
 pub mod adoption;
 pub mod control;
 pub mod exchange;
+pub mod succession;
 pub mod switch;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,6 +16,7 @@ use plugin_api::{EndOptions, Flow, Payload, Request, SparkId};
 use tokio::sync::{Notify, oneshot};
 
 use self::exchange::{Exchange, Reply};
+use self::succession::Succession;
 use self::switch::Invitation;
 use crate::snapshot::Snapshot;
 use crate::upgrade::moment::Moment;
@@ -69,6 +71,15 @@ pub enum Command {
         /// It, and what was read of it before; `None`: it never came.
         carrier: Option<(std::net::TcpStream, Bytes)>,
     },
+    /// The client of a session that is to take a spark over says: now.
+    Depart {
+        /// The session's own handle.
+        id: SparkId,
+        /// What the client says to the spark's present session.
+        word: String,
+    },
+    /// A session takes a spark over.
+    Succeed(Box<Succession>),
     /// Another picture is in force.
     Snapshot(Arc<Snapshot>),
     /// All shards stop between two messages until the control thread has changed what they share.

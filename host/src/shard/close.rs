@@ -105,7 +105,7 @@ impl Shard {
         }
     }
 
-    fn linger(&self, mut lingering: Lingering) {
+    pub(super) fn linger(&self, mut lingering: Lingering) {
         let number = self.next_lingering.get();
         self.next_lingering.set(number.wrapping_add(1) % LINGERING);
         if lingering.proceed(&mut [0; 4096]) {

@@ -211,6 +211,11 @@ impl Shard {
         self.write(id, &message.payload(), snapshot)
     }
 
+    /// Sends a message once more, by another session than the first time.
+    pub(super) fn write_again(&self, id: SparkId, payload: &Payload<'_>, snapshot: &Snapshot) {
+        self.write(id, payload, snapshot);
+    }
+
     /// Encodes, frames and queues a message for one spark.
     #[inline]
     fn write(&self, id: SparkId, payload: &Payload<'_>, snapshot: &Snapshot) -> u32 {

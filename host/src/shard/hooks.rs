@@ -139,6 +139,7 @@ impl Shard {
                     self.control_to(id, &primus::id(&crate::spark::id::public(info.id, info.secret)));
                 }
             }
+            Control::Move(word) => self.move_asked(id, word),
             Control::Unknown(name) => tracing::debug!(spark = %id, "the control message primus::{name} is unknown and ignored"),
         }
         true

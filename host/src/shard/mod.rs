@@ -2,7 +2,7 @@
 //!
 //! Start reading at [`turn`]: a turn reads what has come, leads messages through the hooks, and at its end flushes all sparks
 //! that have something to be written. [`receive`] and [`hooks`] are a message's way in, [`deliver`] its way out, [`open`] and
-//! [`close`] a spark's beginning and end.
+//! [`close`] a spark's beginning and end, [`succession`] the change from one session to another.
 //!
 //! Knows sparks, sessions and hooks as handles. Knows no protocol. A plugin is never called while the slab is borrowed, except
 //! a session or a parser, which have no way to call back. What a plugin asks of the host never calls plugins again, except the
@@ -18,6 +18,7 @@ pub mod inherit;
 pub mod open;
 pub mod receive;
 pub mod standing;
+pub mod succession;
 pub mod timers;
 pub mod turn;
 

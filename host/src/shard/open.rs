@@ -59,7 +59,14 @@ impl Shard {
         let encoded = value::to_vec(&info).unwrap_or_default().into_boxed_slice();
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let since_s = u32::try_from(since.as_secs()).unwrap_or(u32::MAX);
-        let info = Arc::new(Info { id, secret, encoded, since_s, exchanges: AtomicU32::new(0) });
+        let info = Arc::new(Info {
+            id,
+            secret,
+            encoded,
+            since_s,
+            exchanges: AtomicU32::new(0),
+            transport: id::fingerprint(entry.handle.name()),
+        });
         let spark = Spark {
             session,
             stream: None,

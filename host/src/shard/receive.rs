@@ -135,6 +135,10 @@ impl Shard {
                     let class = std::num::NonZeroU32::new(happened.id).map(FrameClass);
                     self.with_spark(id, |spark| spark.class = class);
                 }
+                event::TICKET => {
+                    let secret = sink.owned.get(start).and_then(|secret| std::str::from_utf8(secret).ok());
+                    self.with_spark(id, |spark| spark.rare().ticket = secret.map(Box::from));
+                }
                 event::CLOSE => {
                     let reason = sink.owned.get(start).and_then(|encoded| value::decode(encoded).ok());
                     self.finish(id, &reason.unwrap_or(DisconnectReason::Lost));

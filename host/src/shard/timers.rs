@@ -56,6 +56,11 @@ impl Timers {
         self.heap.iter().map(left).collect()
     }
 
+    /// When the one of this sequence comes.
+    pub fn at(&self, sequence: u64) -> Option<Instant> {
+        self.heap.iter().find(|Reverse((_, known, ..))| *known == sequence).map(|Reverse((at, ..))| *at)
+    }
+
     /// When the first comes.
     pub fn next(&self) -> Option<Instant> {
         self.heap.peek().map(|Reverse((at, ..))| *at)

@@ -169,6 +169,8 @@ impl Shard {
             Command::Exchange { exchange, request, reply } => self.exchange(exchange, &request, reply),
             Command::ExchangeGone(exchange) => self.exchange_gone(exchange),
             Command::Upgraded { id, carrier } => self.upgraded(id, carrier),
+            Command::Depart { id, word } => self.depart(id, word),
+            Command::Succeed(succession) => self.succeed(*succession),
             Command::Snapshot(snapshot) => self.adopt(snapshot),
             Command::Switch(invitation) => {
                 // What was written before the change leaves before it.

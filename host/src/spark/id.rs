@@ -23,6 +23,13 @@ pub struct Info {
     pub encoded: Box<[u8]>,
     /// HTTP requests of its session that are under way.
     pub exchanges: AtomicU32,
+    /// The [`fingerprint`] of the name of the transport that carries it.
+    pub transport: u32,
+}
+
+/// A number for a name (FNV-1a): it tells transports apart, and every spark has one.
+pub fn fingerprint(name: &str) -> u32 {
+    name.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 /// One HTTP request of a session that is under way; the end of it is told by the drop.
@@ -66,6 +73,12 @@ pub fn parse(public: &str) -> Option<(SparkId, u64)> {
     }
     let id = SparkId::from_raw((bits >> 62) as u64)?;
     Some((id, bits as u64 & ((1 << 62) - 1)))
+}
+
+/// Whether two secrets are the same. Takes the same time wherever they differ.
+pub fn is_same(one: &str, other: &str) -> bool {
+    let pairs = one.bytes().zip(other.bytes());
+    one.len() == other.len() && pairs.fold(0, |differs, (one, other)| differs | (one ^ other)) == 0
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use mio::net::TcpStream;
 use plugin_api::abi::host::SessionHandle;
-use plugin_api::{FrameClass, Kind};
+use plugin_api::{FrameClass, Kind, SparkId};
 
 use self::id::Info;
 use self::out::OutBuffer;
@@ -78,6 +78,19 @@ pub struct Rare {
     pub timers: Vec<(u32, u64)>,
     /// Who goes on with the other end of its connection.
     pub carrier: Option<Arc<Generation>>,
+    /// The secret by which another session may take it over.
+    pub ticket: Option<Box<str>>,
+    /// What it is opened for, where it is only to take another spark over.
+    pub heir: Option<Heir>,
+}
+
+/// A session that is no spark, and is to take one over.
+#[derive(Debug, Clone)]
+pub struct Heir {
+    /// The spark.
+    pub of: SparkId,
+    /// By what it may.
+    pub ticket: Box<str>,
 }
 
 /// A message between two hooks.
