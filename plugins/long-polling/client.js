@@ -21,6 +21,7 @@ export default resumable({
   async carry(session) {
     const response = await session.get();
     const bytes = await response.arrayBuffer();
+    session.alive();
     if (!bytes.byteLength) return;
 
     const view = new DataView(bytes);

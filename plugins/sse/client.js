@@ -70,9 +70,8 @@ export default resumable({
   async carry(session) {
     const first = !session.opened;
     const once = heldBack.has(session);
-    if (!once) session.expect(first ? FIRST_EVENT_MS : NEXT_STREAM_MS);
     try {
-      const response = await session.get(once ? { _once: 1 } : {});
+      const response = await (once ? session.get({ _once: 1 }) : session.get({}, first ? FIRST_EVENT_MS : NEXT_STREAM_MS));
       await readEvents(
         /** @type {ReadableStream<Uint8Array>} */ (response.body),
         () => session.alive(),

@@ -11,12 +11,13 @@ interface ResumableSession {
   readonly opened: boolean;
   /** Whether no other transport is left to try. */
   readonly last: boolean;
-  /** Asks for messages. Throws when the answer is none that carries. */
-  get(query?: Record<string, string | number>): Promise<Response>;
+  /**
+   * Asks for messages. Throws when the answer is none that carries. The carrier is given up when nothing comes within so many
+   * milliseconds; by default, twice as many as the server says.
+   */
+  get(query?: Record<string, string | number>, withinMs?: number): Promise<Response>;
   /** Something came on the carrier: it is not given up as long as this is said often enough. */
   alive(): void;
-  /** The carrier is given up after so many milliseconds without a word. */
-  expect(withinMs: number): void;
   /** The session's beginning. */
   open(opening: ResumableOpening): void;
   /** A message with its number. Throws when one before it is missing. */
@@ -30,6 +31,7 @@ interface ResumableOpening {
   heartbeat: number;
   timeout: number;
   max_message: number;
+  ticket: string;
 }
 
 /** How messages stand in responses. */

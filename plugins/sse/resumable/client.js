@@ -13,6 +13,13 @@ const ACKNOWLEDGE_MS = 5_000;
 /** The messages of one request are about so many bytes; a longer message goes alone. */
 const BATCH_BYTES = 262_144;
 
+/** An answer comes within so many milliseconds, and as much as the slowest line takes for the request. */
+const ANSWER_MS = 20_000;
+const SLOWEST_BYTES_PER_MS = 4;
+
+/** How long a response that was given up may take to end. */
+const ABORT_MS = 250;
+
 /** The delays before the next attempt at a request that failed. */
 const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 2_000;
@@ -29,6 +36,8 @@ const TIMEOUT_MS = 10_000;
 function resumable(form) {
   return {
     name: form.name,
+    // A response is no connection that could take another one's place.
+    succeeds: false,
 
     supported() {
       const works = typeof fetch === "function" && typeof AbortController === "function" && typeof TextDecoder === "function";
@@ -78,12 +87,23 @@ class ResumableConnection {
   #heartbeatMs = 0;
   /** Nothing is reported any more. */
   #over = false;
+  /** By what it can be moved. @type {string | undefined} */
+  ticket;
+  /** Neither sends nor receives, until it is moved or released. */
+  #held = false;
+  /** Told when nothing is under way any more. @type {(() => void) | null} */
+  #quiet = null;
+  #carrying = false;
+  #retired = false;
 
+  /** Ends the wait for the response. @type {(error: Error) => void} */
+  #leave = () => {};
   /** @type {AbortController | null} What gives the carrier up. */
   #carrier = null;
   /** @type {any} */
   #silence;
-  #silenceMs = 0;
+  /** How often something has come on a carrier. */
+  #contact = 0;
 
   /** @type {Uint8Array[]} Frames that are not known to have arrived. */
   #frames = [];
@@ -128,7 +148,7 @@ class ResumableConnection {
   }
 
   get ready() {
-    return this.opened && !this.#over;
+    return this.opened && !this.#over && !this.#held;
   }
 
   /** Begins to connect. */
@@ -156,35 +176,64 @@ class ResumableConnection {
     if (this.opened && !this.#posting) void this.#farewell();
   }
 
-  /** @param {Record<string, string | number>} [query] */
-  async get(query = {}) {
+  /** Stops sending and receiving; the answer is the word by which the server knows what has come. */
+  hold() {
+    return new Promise((/** @type {(word: string) => void} */ resolve) => {
+      this.#held = true;
+      this.#quiet = () => resolve(String(this.received));
+      this.#settle();
+    });
+  }
+
+  /** Goes on. */
+  release() {
+    this.#held = false;
+    this.#quiet = null;
+    if (this.#over) return;
+    if (!this.#carrying) this.start();
+    void this.#post();
+  }
+
+  /** The session goes on by another connection: this one ends without a word. */
+  retire() {
+    this.#retired = true;
+    this.#stop();
+  }
+
+  /** Tells of the quiet that was asked for, once all that was sent is answered, and nothing is received. */
+  #settle() {
+    if (!this.#quiet || this.#posting || this.#frames.length) return;
+    if (this.#carrying) this.#giveUp();
+    else this.#quiet();
+  }
+
+  /**
+   * @param {Record<string, string | number>} [query]
+   * @param {number} [withinMs]
+   */
+  async get(query = {}, withinMs = 2 * this.#heartbeatMs) {
     const carrier = new AbortController();
     this.#carrier = carrier;
+    if (withinMs) this.#expect(withinMs);
     /** @type {Record<string, string | number>} */
     const named = this.opened ? { _session: this.#session, _ack: this.received } : { _v: 1 };
     this.#told(this.received);
     return this.#request({ ...named, ...query }, { signal: carrier.signal });
   }
 
-  /** @param {number} withinMs */
-  expect(withinMs) {
-    clearTimeout(this.#silence);
-    this.#silenceMs = withinMs;
-    this.alive();
-  }
-
   alive() {
-    clearTimeout(this.#silence);
-    if (this.#silenceMs) this.#silence = setTimeout(() => this.#carrier?.abort(), this.#silenceMs);
+    this.#contact += 1;
+    if (this.opened) this.#expect(2 * this.#heartbeatMs);
   }
 
   /** @param {ResumableOpening} opening */
-  open({ session, heartbeat, timeout }) {
+  open({ session, heartbeat, timeout, ticket }) {
     if (this.#over || this.opened) return;
+    this.ticket = ticket;
     this.#session = session;
     this.#timeoutMs = timeout;
     this.#heartbeatMs = heartbeat;
-    this.expect(2 * heartbeat);
+    this.alive();
     this.#events.open();
     void this.#post();
   }
@@ -194,7 +243,8 @@ class ResumableConnection {
    * @param {string | ArrayBuffer} data
    */
   message(number, data) {
-    if (this.#over || number <= this.received) return;
+    // What comes once more after the silence is for whoever carries on.
+    if (this.#over || number <= this.received || this.#isQuiet()) return;
     if (number > this.received + 1) throw new Error(`Message ${number} came after message ${this.received}`);
     this.received = number;
     this.#unacknowledgedBytes += typeof data === "string" ? data.length : data.byteLength;
@@ -209,73 +259,95 @@ class ResumableConnection {
 
   /** One response after the other, until the session is over. */
   async #carry() {
-    let delayMs = 0;
-    let since = Date.now();
-    while (!this.#over) {
+    const attempts = new Attempts();
+    this.#carrying = true;
+    while (!this.#over && !this.#isQuiet()) {
+      const before = this.#contact;
       try {
-        await this.#form.carry(this);
-        delayMs = 0;
-        since = Date.now();
+        await new Promise((resolve, reject) => {
+          this.#leave = reject;
+          this.#form.carry(this).then(() => resolve(undefined), reject);
+        });
+        attempts.succeeded();
       } catch (error) {
-        if (this.#over) return;
+        if (this.#over || this.#isQuiet()) break;
         if (!this.opened || !mayPass(error)) return this.#fail(error);
-        if (this.#carrierWasAlive()) [delayMs, since] = [0, Date.now()];
-        if (Date.now() - since > this.#timeoutMs) return this.#fail(error);
-        if (delayMs) await this.#pause(delayMs);
-        delayMs = later(delayMs);
+        // A response that brought something before it broke.
+        if (this.#contact > before) attempts.succeeded();
+        if (attempts.failed(this.#timeoutMs)) return this.#fail(error);
+        await attempts.pause();
       } finally {
         clearTimeout(this.#silence);
       }
-      if (this.opened) this.expect(2 * this.#heartbeatMs);
     }
+    this.#carrying = false;
+    this.#settle();
   }
 
-  #receivedBefore = 0;
+  /**
+   * Gives the carrier up after so many milliseconds without a word.
+   *
+   * @param {number} withinMs
+   */
+  #expect(withinMs) {
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => this.#giveUp(), withinMs);
+  }
 
-  /** Whether the response that broke had brought something. */
-  #carrierWasAlive() {
-    const before = this.#receivedBefore;
-    this.#receivedBefore = this.received;
-    return this.received > before;
+  /** Gives the carrier up. */
+  #giveUp() {
+    const leave = this.#leave;
+    this.#carrier?.abort();
+    // A runtime may lose sight of the signal while a response lasts (Node's does). What such a response still brings is numbered.
+    setTimeout(() => leave(new Error("The response did not end")), ABORT_MS);
+  }
+
+  /** Whether it is held, and all that was sent has arrived: then it receives no more. */
+  #isQuiet() {
+    return this.#held && !this.#posting && !this.#frames.length;
   }
 
   /** Sends what waits, one request after the other. */
   async #post() {
-    if (this.#posting || !this.opened) return;
+    if (this.#posting || !this.opened || this.#isQuiet()) return;
     this.#posting = true;
     // What is written in one go is one request.
     await Promise.resolve();
-    let delayMs = 0;
-    let since = Date.now();
+    const attempts = new Attempts();
     while (this.#frames.length || this.#owesAcknowledgement()) {
-      const count = fitting(this.#frames);
+      const message = body(this.#first, this.#frames.slice(0, fitting(this.#frames)));
       const acknowledged = this.received;
+      // An answer that never comes is one that was lost: the request is sent again.
+      const abort = new AbortController();
+      const late = setTimeout(() => abort.abort(), ANSWER_MS + message.length / SLOWEST_BYTES_PER_MS);
       try {
         const answer = await this.#request(
           { _session: this.#session, _ack: acknowledged },
           {
             method: "POST",
             headers: { ...this.#init.headers, "content-type": "application/octet-stream" },
-            body: body(this.#first, this.#frames.slice(0, count)),
+            body: message,
+            signal: abort.signal,
           },
         );
         const { received } = await answer.json();
         this.#told(acknowledged);
         this.#arrived(received);
-        delayMs = 0;
-        since = Date.now();
+        attempts.succeeded();
       } catch (error) {
-        if (!mayPass(error) || Date.now() - since > this.#timeoutMs) {
+        if (!mayPass(error) || attempts.failed(this.#timeoutMs)) {
           this.#posting = false;
           this.#frames = [];
           return this.#fail(error);
         }
-        delayMs = later(delayMs);
-        await this.#pause(delayMs);
+        await attempts.pause();
+      } finally {
+        clearTimeout(late);
       }
     }
     this.#posting = false;
-    if (this.#over) void this.#farewell();
+    this.#settle();
+    if (this.#over && !this.#retired) void this.#farewell();
   }
 
   /**
@@ -290,7 +362,7 @@ class ResumableConnection {
   }
 
   #owesAcknowledgement() {
-    return !this.#over && this.#form.streams && this.#unacknowledgedBytes >= ACKNOWLEDGE_BYTES;
+    return !this.#over && !this.#held && this.#form.streams && this.#unacknowledgedBytes >= ACKNOWLEDGE_BYTES;
   }
 
   #acknowledgeSoon() {
@@ -359,23 +431,40 @@ class ResumableConnection {
     this.#over = true;
     clearTimeout(this.#silence);
     clearTimeout(this.#acknowledgement);
-    this.#carrier?.abort();
+    this.#giveUp();
+  }
+}
+
+/** Attempts at one thing that may fail for a while. */
+class Attempts {
+  #delayMs = 0;
+  /** Since when it has failed. */
+  #since = 0;
+
+  succeeded() {
+    this.#delayMs = this.#since = 0;
   }
 
-  /** @param {number} delayMs */
-  #pause(delayMs) {
-    return new Promise((resolve) => setTimeout(resolve, delayMs * (0.5 + Math.random() / 2)));
+  /**
+   * It has failed once more.
+   *
+   * @param {number} withinMs
+   * @returns {boolean} Whether it has failed for so long.
+   */
+  failed(withinMs) {
+    this.#since ||= Date.now();
+    this.#delayMs = this.#delayMs ? Math.min(2 * this.#delayMs, LONGEST_DELAY_MS) : FIRST_DELAY_MS;
+    return Date.now() - this.#since > withinMs;
+  }
+
+  pause() {
+    return new Promise((resolve) => setTimeout(resolve, this.#delayMs * (0.5 + Math.random() / 2)));
   }
 }
 
 /** @param {any} error */
 function mayPass(error) {
   return !(error instanceof ResumableRefusal) || error.passes;
-}
-
-/** @param {number} delayMs */
-function later(delayMs) {
-  return delayMs ? Math.min(2 * delayMs, LONGEST_DELAY_MS) : FIRST_DELAY_MS;
 }
 
 /** @param {ArrayBufferView} view */

@@ -61,7 +61,7 @@ fn ended(events: &[Event]) -> Option<&DisconnectReason> {
 #[test]
 fn a_stream_begins_with_what_fills_small_buffers_and_is_kept_by_nobody() {
     let session = with(&Config { padding_bytes: 64, ..Config::default() }).open(Request::new("GET", "/primus/sse?_v=1"));
-    let Some(Event::RespondOpen(ExchangeId(1), head)) = session.opening().first() else {
+    let Some(Event::RespondOpen(ExchangeId(1), head)) = session.opening().get(1) else {
         panic!("the request is answered: {:?}", session.opening())
     };
     let header = |name: &str| head.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
@@ -236,9 +236,35 @@ fn an_event_source_that_only_reads_is_known_by_the_id_of_its_last_event() {
 }
 
 #[test]
+fn another_session_gets_what_the_client_lacks() {
+    let (mut session, name) = open(&Config::default());
+    let secret = session.opening().iter().find_map(|event| match event {
+        Event::Ticket(secret) => Some(secret.clone()),
+        _ => None,
+    });
+    assert!(body_of(session.opening()).contains(&format!("\"ticket\":\"spark~{}\"", secret.expect("there is a ticket"))));
+    for message in ["one", "two"] {
+        send(&mut session, message);
+    }
+    session.send(Kind::Binary, b"\0");
+    for word in ["", "four", "3", "-1"] {
+        assert_eq!(session.succeed(word), None, "the client can't have {word:?}");
+    }
+    assert_eq!(body_of(&session.timeout(FLUSH)), "id: 3\nevent: binary\ndata: AA==\n\n", "it goes on");
+    session.request(get(&name, 0));
+    let left = [
+        Event::Finish(ExchangeId(2)),
+        Event::Remains(Kind::Text, b"two".to_vec()),
+        Event::Remains(Kind::Binary, b"\0".to_vec()),
+    ];
+    assert_eq!(session.succeed("1").as_deref(), Some(&left[..]));
+}
+
+#[test]
 fn responses_end_after_their_first_events_for_who_asks_so() {
     let session = with(&Config::default()).open(Request::new("GET", "/primus/sse?_v=1&_once=1"));
-    let [Event::SetTimer(..), Event::Respond(ExchangeId(1), response), WITHOUT_STREAM] = session.opening() else {
+    let [Event::Ticket(_), Event::SetTimer(..), Event::Respond(ExchangeId(1), response), WITHOUT_STREAM] = session.opening()
+    else {
         panic!("{:?}", session.opening())
     };
     assert!(matches!(read(&response.body)[..], [Heard::Open(_)]));

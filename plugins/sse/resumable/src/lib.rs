@@ -15,6 +15,7 @@
 //! | `heartbeat` | milliseconds: something comes as often, so that after twice the time the response is to be given up |
 //! | `timeout` | milliseconds: so long the session waits for the next request when nothing carries it |
 //! | `max_message` | bytes: a longer message ends the session |
+//! | `ticket` | by it the session can be moved, see below |
 //!
 //! **Down.** Each message has a number; the first has 1. `GET PATH?_session=SESSION&_ack=N` carries the messages after N, and
 //! thereby says that those up to N have arrived: they are forgotten. What was sent and not acknowledged is sent again, so that
@@ -31,6 +32,13 @@
 //!
 //! **The end.** `POST PATH?_session=SESSION&_close=1` from the client. The server says *close*, a JSON object with `code` (as
 //! WebSocket's) and `reason`; whether to come again, Primus's own message `primus::server::close` says before.
+//!
+//! **Moving** to a connection of its own, a WebSocket say, without a message being lost or coming twice. The client opens it as
+//! always, with `_move=TICKET` in the query. Once it is open, the client waits until all that it has sent is answered, ends the
+//! response that carries messages, and says `primus::move::N` on the new connection, by its parser: N is the number of the last
+//! message that it has received. The server answers `primus::moved::` there; all messages after N follow it, and the client goes on
+//! there. If the new connection breaks before that, the client asks here for the messages after N: either it goes on as before, or
+//! the answer is 410, since the session had moved and has ended with that connection. A ticket is good for one move.
 //!
 //! **Refusals** have a JSON object with `error`, a line that tells what is wrong ([`Refusal`]): 400 for what makes no sense, 409 for
 //! a gap, 410 for a session that is not there, 413 for a message that is too long, 429 for too many requests at a time (the server's
@@ -122,6 +130,8 @@ pub struct Opening {
     pub timeout: u64,
     /// The longest message, in bytes.
     pub max_message: usize,
+    /// By what it can be moved.
+    pub ticket: String,
 }
 
 /// The session's end.

@@ -11,7 +11,7 @@ use seats::Seat;
 
 use crate::frames::Messages;
 use crate::refusal::Refusal;
-use crate::token::Token;
+use crate::token::{Token, secret};
 use crate::window::{Misnumbered, Window};
 use crate::{Carriage, Closing, Endpoint, Opening, Reach, Said};
 
@@ -107,8 +107,9 @@ impl<C: Carriage> Session<C> {
     }
 
     fn begin(&mut self, exchange: ExchangeId, request: &Request<'_>, events: &mut Events<'_>) {
-        let token = match Token::new(request.spark_id().unwrap_or_default()) {
-            Ok(token) => token,
+        let public = request.spark_id().unwrap_or_default();
+        let (token, ticket) = match Token::new(public).and_then(|token| Ok((token, secret()?))) {
+            Ok(both) => both,
             Err(error) => {
                 self.phase = Phase::Closed;
                 events.respond(exchange, Refusal::from(error).response());
@@ -121,7 +122,9 @@ impl<C: Carriage> Session<C> {
             heartbeat: milliseconds(limits.heartbeat),
             timeout: milliseconds(limits.disconnect),
             max_message: limits.max_message,
+            ticket: format!("{public}~{ticket}"),
         };
+        events.ticket(&ticket);
         self.phase = Phase::Open;
         self.token = Some(token);
         if request.query_value("_v").is_none() && self.endpoint.carriage.reach(request) == Reach::Stream {
@@ -375,6 +378,18 @@ impl<C: Carriage> plugin_api::Session for Session<C> {
                 self.flush(events);
             }
         }
+    }
+
+    /// `word` is the number of the last message that the client has.
+    fn succeed(&mut self, word: &str, events: &mut Events<'_>) -> bool {
+        let Phase::Open = self.phase else { return false };
+        let Some(Ok(())) = word.parse().ok().map(|has| self.window.resume(has)) else { return false };
+        self.detach(events);
+        for message in self.window.drain() {
+            events.remains(message.kind, message.payload.into_vec());
+        }
+        self.phase = Phase::Closed;
+        true
     }
 
     fn disconnected(&mut self, carrier: Gone, events: &mut Events<'_>) {

@@ -137,6 +137,14 @@ impl Window {
         }
     }
 
+    /// Takes out all that the client does not have.
+    pub fn drain(&mut self) -> impl Iterator<Item = Message> {
+        self.before += self.messages.len() as u64;
+        (self.acknowledged, self.sent, self.highest) = (self.before, self.before, self.before);
+        (self.sent_bytes, self.unsent_bytes) = (0, 0);
+        std::mem::take(&mut self.messages).into_iter()
+    }
+
     fn drop_first(&mut self) {
         let Some(message) = self.messages.pop_front() else { return };
         self.before += 1;
@@ -218,6 +226,18 @@ mod tests {
         assert_eq!(numbers(&mut window, usize::MAX), [2, 3, 4]);
         window.forget(0);
         assert_eq!(window.resume(3), Ok(()), "the newest is kept");
+    }
+
+    #[test]
+    fn what_the_client_lacks_is_taken_out_in_order() {
+        let mut window = window(4);
+        numbers(&mut window, 8);
+        window.acknowledge(1).unwrap();
+        assert_eq!(window.drain().count(), 3);
+        assert!(!window.has_unsent());
+        assert_eq!(window.unsent_bytes(), 0);
+        assert_eq!(window.push(Kind::Text, b"5"), 5);
+        assert_eq!(numbers(&mut window, usize::MAX), [5]);
     }
 
     #[derive(Debug, Clone)]
