@@ -68,6 +68,8 @@ export interface PrimusOptions {
   transport?: Record<string, any>;
   /** How many messages may wait for a connection; beyond it the oldest is lost. Default: Infinity. */
   queueSize?: number;
+  /** Whether to look for a better transport than the one that works, and to move there. Default: true. */
+  upgrade?: boolean;
   /** The WebSocket constructor to use. Default: the global one, or else that of the package `ws`. */
   WebSocket?: any;
   /** Options of plugins. */
@@ -173,6 +175,8 @@ export interface PrimusEvents {
   "reconnect timeout": (error: Error, attempt: ReconnectAttempt) => void;
   reconnected: (attempt: ReconnectAttempt) => void;
   "reconnect failed": (error: Error, attempt: ReconnectAttempt) => void;
+  /** The connection goes on by another transport; nothing was lost, and nothing else has changed. */
+  moved: (to: string, from: string) => void;
   "incoming::open": () => void;
   "incoming::data": (raw: any) => void;
   "incoming::error": ErrorListener;
@@ -365,6 +369,8 @@ export interface TransportPart {
   protocol?: string;
   /** What it carries: with `"text"`, bytes are handed to it in base64. Default: text and bytes. */
   carries?: "text";
+  /** Whether a connection of it can take the place of another transport's. Default: true. */
+  succeeds?: boolean;
   /** Whether it works in this runtime. */
   supported(options: Options): boolean;
   /** Begins to connect. Events may only be reported after it has returned. */
@@ -402,4 +408,12 @@ export interface TransportConnection {
   readonly socket?: any;
   /** The spark's id, where the transport knows it. */
   readonly id?: string;
+  /** By what the server lets another connection take this one's place; then the three methods that follow are there. */
+  readonly ticket?: string;
+  /** Stops sending and receiving. The answer comes when all that was sent has arrived: it tells the server what has come. */
+  hold?(): Promise<string>;
+  /** Goes on after `hold`. */
+  release?(): void;
+  /** Another connection has taken its place: it ends without a word to the server. */
+  retire?(): void;
 }

@@ -695,8 +695,123 @@ var core = (() => {
     return void 0;
   }
 
+  // src/succession.js
+  var FIRST_DELAY_MS = 1e3;
+  var FACTOR = 8;
+  var LONGEST_DELAY_MS = 10 * 60 * 1e3;
+  var PATIENCE_MS = 15e3;
+  var MOVED = "primus::moved::";
+  var Succession = class {
+    #primus;
+    #betterThan;
+    #adopt;
+    #delayMs = FIRST_DELAY_MS;
+    /** Ends the attempt that is under way. */
+    #abandon = () => {
+    };
+    /**
+     * @param {Primus} primus
+     * @param {(name: string) => TransportPart[]} betterThan The transports that are preferred to the one of that name.
+     * @param {(part: TransportPart, connection: TransportConnection) => TransportEvents} adopt Makes a connection the client's, and
+     *   gives what it is to report to.
+     */
+    constructor(primus, betterThan, adopt) {
+      this.#primus = primus;
+      this.#betterThan = betterThan;
+      this.#adopt = adopt;
+    }
+    /** The connection has opened: looks for a better transport in a while, if there may be one. */
+    opened() {
+      this.#delayMs = FIRST_DELAY_MS;
+      this.#schedule();
+    }
+    /** The connection is gone. */
+    dropped() {
+      this.#primus.timers.clear("succession");
+      this.#abandon();
+    }
+    #candidates() {
+      const { options, connection, transportName } = this.#primus;
+      if (options.upgrade === false || !connection?.ticket) return [];
+      return this.#betterThan(transportName).filter(({ succeeds }) => succeeds !== false);
+    }
+    #schedule() {
+      if (!this.#candidates().length) return;
+      const delayMs2 = this.#delayMs * (1 + Math.random());
+      this.#delayMs = Math.min(this.#delayMs * FACTOR, LONGEST_DELAY_MS);
+      this.#primus.timers.setTimeout("succession", () => this.#try(this.#candidates()), delayMs2);
+    }
+    /** @param {TransportPart[]} parts Those that are left to try. */
+    #try([part, ...others]) {
+      const primus = this.#primus;
+      const former = primus.connection;
+      if (!part || !former) return this.#schedule();
+      let connection = null;
+      let adopted = null;
+      let held = false;
+      let over = false;
+      const abandon = () => {
+        if (over) return;
+        over = true;
+        this.#abandon = () => {
+        };
+        primus.timers.clear("succession patience");
+        connection?.close();
+        if (held && primus.connection === former) {
+          former.release?.();
+          primus.flush();
+        }
+      };
+      const fail = () => {
+        if (over) return;
+        abandon();
+        if (primus.connection === former) this.#try(others);
+      };
+      this.#abandon = abandon;
+      primus.timers.setTimeout("succession patience", fail, PATIENCE_MS);
+      const carriage = carriageOf(primus, part);
+      const hold = async () => {
+        held = true;
+        const word = await former.hold?.();
+        if (over) return;
+        primus.encoder(`primus::move::${word}`, (error, packet) => {
+          if (error) fail();
+          else connection?.send(carriage.pack(packet));
+        });
+      };
+      const answered = (data) => {
+        primus.decoder(carriage.unpack(data), (error, message) => {
+          if (error || message !== MOVED || !connection) return fail();
+          over = true;
+          this.#abandon = () => {
+          };
+          primus.timers.clear("succession patience");
+          adopted = this.#adopt(part, connection);
+        });
+      };
+      const events = {
+        open: () => void (over || hold()),
+        message: (data) => {
+          if (adopted) adopted.message(data);
+          else if (!over) answered(data);
+        },
+        error: (error) => adopted ? adopted.error(error) : fail(),
+        close: (info) => adopted ? adopted.close(info) : fail()
+      };
+      try {
+        const url = carriage.address(String(primus.uri({ protocol: part.protocol ?? "http:", query: true })));
+        connection = part.open(
+          { url: `${url}&_move=${encodeURIComponent(String(former.ticket))}`, options: primus.options, last: true },
+          events
+        );
+      } catch {
+        fail();
+      }
+    }
+  };
+
   // src/transports.js
-  var PATIENCE_MS = 4e3;
+  var PATIENCE_MS2 = 4e3;
   function driveTransports(primus) {
     let current = null;
     let pack;
@@ -705,17 +820,11 @@ var core = (() => {
       primus.timers.clear("patience");
       primus.connection = primus.socket = current = null;
       primus.transportName = "";
+      succession.dropped();
       gone?.close();
     };
-    const attempt2 = ([part, ...others]) => {
-      const last = others.length === 0;
+    const follow = (part, opened2, fallBack) => {
       const carriage = carriageOf(primus, part);
-      let opened2 = false;
-      const fallBack = () => {
-        forget(primus, part);
-        drop();
-        attempt2(others);
-      };
       const events = {
         open: () => {
           if (current !== events) return;
@@ -724,6 +833,7 @@ var core = (() => {
           primus.transportName = part.name;
           remember(primus, part);
           primus.emit("incoming::open");
+          if (current === events) succession.opened();
         },
         message: (data) => {
           if (current !== events) return;
@@ -737,22 +847,31 @@ var core = (() => {
         },
         error: (error) => {
           if (current !== events) return;
-          if (opened2 || last) primus.emit("incoming::error", error);
-          else fallBack();
+          if (!opened2) forget(primus, part);
+          if (!opened2 && fallBack) fallBack();
+          else primus.emit("incoming::error", error);
         },
         close: (info) => {
           if (current !== events) return;
-          if (!opened2 && !last) return fallBack();
           if (!opened2) forget(primus, part);
+          if (!opened2 && fallBack) return fallBack();
           drop();
           primus.emit("incoming::end", info);
         }
       };
-      current = events;
       pack = carriage.pack;
-      if (!last) primus.timers.setTimeout("patience", () => void (current === events && fallBack()), PATIENCE_MS);
+      return current = events;
+    };
+    const attempt2 = ([part, ...others]) => {
+      const last = others.length === 0;
+      const fallBack = () => {
+        drop();
+        attempt2(others);
+      };
+      const events = follow(part, false, last ? void 0 : fallBack);
+      if (!last) primus.timers.setTimeout("patience", () => events.error(new Error("It took too long to open")), PATIENCE_MS2);
       try {
-        const url = carriage.address(String(primus.uri({ protocol: part.protocol ?? "http:", query: true })));
+        const url = carriageOf(primus, part).address(String(primus.uri({ protocol: part.protocol ?? "http:", query: true })));
         const connection = part.open({ url, options: primus.options, last }, events);
         primus.connection = connection;
         primus.socket = connection.socket ?? connection;
@@ -760,6 +879,25 @@ var core = (() => {
         primus.timers.setTimeout("failure", () => events.error(error), 0);
       }
     };
+    const succession = new Succession(
+      primus,
+      (name) => {
+        const parts = usable(primus);
+        return parts.slice(0, Math.max(0, parts.findIndex((part) => part.name === name)));
+      },
+      (part, connection) => {
+        const [former, from] = [primus.connection, primus.transportName];
+        const events = follow(part, true, void 0);
+        primus.connection = connection;
+        primus.socket = connection.socket ?? connection;
+        primus.transportName = part.name;
+        remember(primus, part);
+        former?.retire?.();
+        primus.flush();
+        primus.emit("moved", part.name, from);
+        return events;
+      }
+    );
     primus.on("outgoing::open", () => {
       drop();
       const parts = preferred(primus);
@@ -967,6 +1105,10 @@ var core = (() => {
       });
       return true;
     }
+    /** Sends what was queued, if it goes out now. */
+    flush() {
+      if (this.connected()) flushQueue(this);
+    }
     /**
      * Whether a message that is written now goes out now. A connection that is closing takes none, although it is not closed.
      *
@@ -1168,7 +1310,8 @@ var core = (() => {
     "reconnect scheduled",
     "reconnect timeout",
     "reconnect failed",
-    "reconnected"
+    "reconnected",
+    "moved"
   ];
   function reservedEvents() {
     const events = /* @__PURE__ */ Object.create(null);

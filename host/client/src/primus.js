@@ -17,7 +17,7 @@ import { normalize } from "./options.js";
 import { codersNamed } from "./parser.js";
 import { pipe } from "./pipe.js";
 import { idRequest, receiveControl } from "./protocol.js";
-import { enqueue } from "./queue.js";
+import { enqueue, flushQueue } from "./queue.js";
 import { Recovery } from "./recovery.js";
 import { CLOSED, OPEN } from "./states.js";
 import { Timers } from "./timers.js";
@@ -149,6 +149,11 @@ export class Primus extends Defined {
       else if (packet) this.emit("outgoing::data", packet);
     });
     return true;
+  }
+
+  /** Sends what was queued, if it goes out now. */
+  flush() {
+    if (this.connected()) flushQueue(this);
   }
 
   /**

@@ -4,7 +4,7 @@
 
 const names = [
   "open", "data", "error", "end", "close", "timeout", "online", "offline", "destroy", "readyStateChange",
-  "reconnect", "reconnect scheduled", "reconnect timeout", "reconnect failed", "reconnected",
+  "reconnect", "reconnect scheduled", "reconnect timeout", "reconnect failed", "reconnected", "moved",
 ];
 
 /**

@@ -2,7 +2,8 @@
  * The driver between a client and its transport parts: opens, sends and closes on `outgoing::…`, reports by `incoming::…`.
  *
  * A client has one connection at a time. What a dropped one still reports is not heard. Where a transport does not come through,
- * the next one is tried, in the order of the configuration; only when the last one fails has the connection failed.
+ * the next one is tried, in the order of the configuration; only when the last one fails has the connection failed. Whether a better
+ * one works after all is tried later (`succession.js`).
  *
  * @import { TransportEvents, TransportPart } from "../primus.d.ts"
  * @import { Primus } from "./primus.js"
@@ -10,6 +11,7 @@
 
 import { carriageOf } from "./carriage.js";
 import { forget, recall, remember } from "./memory.js";
+import { Succession } from "./succession.js";
 
 /** How long a transport may take to open while there are others to try. */
 const PATIENCE_MS = 4_000;
@@ -30,20 +32,19 @@ export function driveTransports(primus) {
     primus.timers.clear("patience");
     primus.connection = primus.socket = current = null;
     primus.transportName = "";
+    succession.dropped();
     gone?.close();
   };
 
-  /** @param {readonly TransportPart[]} parts Those that are left to try. */
-  const attempt = ([part, ...others]) => {
-    const last = others.length === 0;
+  /**
+   * What a connection reports to.
+   *
+   * @param {TransportPart} part
+   * @param {boolean} opened
+   * @param {(() => void) | undefined} fallBack What is left to do when it does not open.
+   */
+  const follow = (part, opened, fallBack) => {
     const carriage = carriageOf(primus, part);
-    let opened = false;
-    const fallBack = () => {
-      forget(primus, part);
-      drop();
-      attempt(others);
-    };
-
     /** @type {TransportEvents} */
     const events = {
       open: () => {
@@ -53,6 +54,7 @@ export function driveTransports(primus) {
         primus.transportName = part.name;
         remember(primus, part);
         primus.emit("incoming::open");
+        if (current === events) succession.opened();
       },
       message: (data) => {
         if (current !== events) return;
@@ -66,22 +68,33 @@ export function driveTransports(primus) {
       },
       error: (error) => {
         if (current !== events) return;
-        if (opened || last) primus.emit("incoming::error", error);
-        else fallBack();
+        if (!opened) forget(primus, part);
+        if (!opened && fallBack) fallBack();
+        else primus.emit("incoming::error", error);
       },
       close: (info) => {
         if (current !== events) return;
-        if (!opened && !last) return fallBack();
         if (!opened) forget(primus, part);
+        if (!opened && fallBack) return fallBack();
         drop();
         primus.emit("incoming::end", info);
       },
     };
-    current = events;
     pack = carriage.pack;
-    if (!last) primus.timers.setTimeout("patience", () => void (current === events && fallBack()), PATIENCE_MS);
+    return (current = events);
+  };
+
+  /** @param {readonly TransportPart[]} parts Those that are left to try. */
+  const attempt = ([part, ...others]) => {
+    const last = others.length === 0;
+    const fallBack = () => {
+      drop();
+      attempt(others);
+    };
+    const events = follow(part, false, last ? undefined : fallBack);
+    if (!last) primus.timers.setTimeout("patience", () => events.error(new Error("It took too long to open")), PATIENCE_MS);
     try {
-      const url = carriage.address(String(primus.uri({ protocol: part.protocol ?? "http:", query: true })));
+      const url = carriageOf(primus, part).address(String(primus.uri({ protocol: part.protocol ?? "http:", query: true })));
       const connection = part.open({ url, options: primus.options, last }, events);
       primus.connection = connection;
       primus.socket = connection.socket ?? connection;
@@ -90,6 +103,26 @@ export function driveTransports(primus) {
       primus.timers.setTimeout("failure", () => events.error(error), 0);
     }
   };
+
+  const succession = new Succession(
+    primus,
+    (name) => {
+      const parts = usable(primus);
+      return parts.slice(0, Math.max(0, parts.findIndex((part) => part.name === name)));
+    },
+    (part, connection) => {
+      const [former, from] = [primus.connection, primus.transportName];
+      const events = follow(part, true, undefined);
+      primus.connection = connection;
+      primus.socket = connection.socket ?? connection;
+      primus.transportName = part.name;
+      remember(primus, part);
+      former?.retire?.();
+      primus.flush();
+      primus.emit("moved", part.name, from);
+      return events;
+    },
+  );
 
   primus.on("outgoing::open", () => {
     drop();
