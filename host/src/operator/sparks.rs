@@ -71,6 +71,7 @@ mod tests {
             encoded,
             since_s,
             exchanges: AtomicU32::new(0),
+            transport: 0,
         })
     }
 
