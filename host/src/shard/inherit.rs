@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use abi_stable::std_types::RVec;
 use mio::net::TcpStream;
-use plugin_api::{DisconnectReason, FrameClass, SparkId};
+use plugin_api::{DisconnectReason, FrameClass, SparkId, SparkInfo, value};
 
 use super::Shard;
 use super::close::Departed;
-use crate::spark::id::Info;
+use crate::spark::id::{self, Info};
 use crate::spark::out::OutBuffer;
 use crate::spark::slab::Slab;
 use crate::spark::{Phase, Spark};
@@ -24,9 +24,17 @@ use crate::upgrade::records::{SparkRecord, WhoRecord};
 ///
 /// Its handle is none.
 pub fn info(who: &WhoRecord) -> Result<Arc<Info>, ChannelError> {
-    let id = SparkId::from_raw(who.id).ok_or(ChannelError::Nonsense("a spark without a handle"))?;
+    let handle = SparkId::from_raw(who.id).ok_or(ChannelError::Nonsense("a spark without a handle"))?;
+    let transport = value::decode::<SparkInfo>(&who.info).map(|info| id::fingerprint(&info.transport)).unwrap_or_default();
     let encoded = who.info.clone().into_boxed_slice();
-    Ok(Arc::new(Info { id, secret: who.secret, since_s: who.since_s, encoded, exchanges: AtomicU32::new(0) }))
+    Ok(Arc::new(Info {
+        id: handle,
+        secret: who.secret,
+        since_s: who.since_s,
+        encoded,
+        exchanges: AtomicU32::new(0),
+        transport,
+    }))
 }
 
 impl Shard {

@@ -117,7 +117,7 @@ impl Shard {
     fn take_over(&self, succession: Succession) -> Result<(), Refused> {
         let id = succession.heir.of;
         let mut sink = self.take_sink();
-        let left = self.let_go(&succession, &mut sink);
+        let left = self.ask_to_let_go(&succession, &mut sink);
         if let Err(refused) = left {
             self.give_sink(sink);
             return Err(refused);
@@ -146,7 +146,7 @@ impl Shard {
     }
 
     /// Asks the present session to let go of its spark.
-    fn let_go(&self, succession: &Succession, sink: &mut EventSink) -> Result<(), Refused> {
+    fn ask_to_let_go(&self, succession: &Succession, sink: &mut EventSink) -> Result<(), Refused> {
         let id = succession.heir.of;
         let result = {
             let mut slab = self.slab.borrow_mut();
