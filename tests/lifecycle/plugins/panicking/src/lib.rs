@@ -42,8 +42,10 @@ impl Plugin for Panicking {
     }
 
     fn stop(&self) {
-        while self.hangs_at_stop {
-            std::thread::park();
+        if self.hangs_at_stop {
+            loop {
+                std::thread::park();
+            }
         }
     }
 }
