@@ -118,7 +118,7 @@ fn nesting_has_an_end() {
     let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     decoded(&nested(127));
     assert_eq!(refused(nested(128).as_bytes()), "the message is nested deeper than 127");
-    assert!(refused("[{\"a\":".repeat(100_000).as_bytes()).contains("recursion limit"));
+    assert_eq!(refused("[{\"a\":".repeat(100_000).as_bytes()), "the message is nested deeper than 127");
 }
 
 #[test]
