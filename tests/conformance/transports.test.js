@@ -90,7 +90,7 @@ describe('choosing a transport', { concurrency: false, ...ours }, () => {
 
     const mark = server.log.length;
     writeFileSync(server.config, server.configuration({ server: { client_transports: ['long-polling', 'websockt'] } }));
-    const line = await server.line(/client_transports/, mark);
+    const line = await server.line(/server\.client_transports\.1/, mark);
     assert.match(line, /plugins\.toml:\d+:\d+: server\.client_transports\.1: .*"websockt"/);
     assert.match(line, /did you mean `websocket`\? \(allowed: .*long-polling.*\)/);
     assert.deepEqual([...(await served(server)).prototype.transportNames], ['long-polling']);
