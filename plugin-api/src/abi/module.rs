@@ -90,7 +90,7 @@ pub struct TransportTable {
     /// Reopens a session from what `SessionTable::save` gave, for a process hand-over. `[shard]`. UNSUPPORTED where it can't.
     #[sabi(last_prefix_field)]
     pub restore: extern "C" fn(Opaque, state: RSlice<'_, u8>, session: &mut RawSession) -> u32,
-    /// What the session that a request opens can carry: [`super::plugin::CARRIES_EVERYTHING`] or `CARRIES_TEXT`. `[shard]` and
+    /// What the session that a request opens can carry: `CARRIES_EVERYTHING` or `CARRIES_TEXT`. `[shard]` and
     /// `[control]`.
     #[sabi(missing_field(option))]
     pub carries: extern "C" fn(Opaque, request: &RawRequest<'_>) -> u32,
