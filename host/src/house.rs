@@ -55,6 +55,8 @@ pub struct House {
     panics: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
     /// How the plugins stand, as the control thread saw it last.
     pub standing: Mutex<Vec<PluginReport>>,
+    /// Whether no connection begins in a lane.
+    by_hyper_alone: AtomicBool,
 }
 
 /// The assembled client of one picture.
@@ -100,7 +102,18 @@ impl House {
             metrics: Metrics::default(),
             panics: Mutex::default(),
             standing: Mutex::default(),
+            by_hyper_alone: AtomicBool::new(false),
         })
+    }
+
+    /// From now on, hyper reads every request: for tests, which compare it with what lanes read.
+    pub fn read_by_hyper_alone(&self) {
+        self.by_hyper_alone.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether hyper reads every request.
+    pub fn is_by_hyper_alone(&self) -> bool {
+        self.by_hyper_alone.load(Ordering::Relaxed)
     }
 
     /// A number that was not given before.

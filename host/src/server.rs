@@ -18,6 +18,7 @@ use tokio::task::LocalSet;
 
 use crate::config::{Config, LogFormat};
 use crate::control::Control;
+use crate::gateway::lane::Lane;
 use crate::gateway::{self, streams};
 use crate::house::House;
 use crate::inbox::Command;
@@ -206,6 +207,12 @@ impl Server {
         self.control.clone()
     }
 
+    /// From now on, hyper reads the requests of every new connection: for tests, which compare it with what the host reads itself.
+    #[doc(hidden)]
+    pub fn read_by_hyper_alone(&self) {
+        self.house.read_by_hyper_alone();
+    }
+
     /// Stops it: after the time of draining, all connections are closed and all plugins stopped.
     pub fn stop(self, farewell: Farewell) {
         // The shards alone say how long it listens.
@@ -361,11 +368,14 @@ fn run_shard(
             return Ok(());
         }
         post(shard.house(), index, legacy.letters);
+        let lane = Lane::new(Rc::clone(&shard));
         for (stream, peer) in legacy.fresh {
-            let stream = tokio::net::TcpStream::from_std(stream)?;
-            tokio::task::spawn_local(gateway::serve(Rc::clone(&shard), stream, peer));
+            lane.accept(tokio::net::TcpStream::from_std(stream)?, peer);
         }
-        tokio::task::spawn_local(gateway::accept(Rc::clone(&shard), listener, gateway::serve));
+        tokio::task::spawn_local(gateway::accept(Rc::clone(&shard), listener, move |_, stream, peer| {
+            lane.accept(stream, peer);
+            std::future::ready(())
+        }));
         tokio::task::spawn_local(streams::listen(Rc::clone(&shard)));
         tokio::task::spawn_local(streams::adopt(Rc::clone(&shard)));
         turn::run(shard, sockets).await

@@ -81,13 +81,6 @@ impl Request<'static> {
         self.refusal = Some(refusal);
         self
     }
-
-    /// The same as a request whose session is not there.
-    #[must_use]
-    pub fn for_lost_session(mut self) -> Self {
-        self.lost_session = true;
-        self
-    }
 }
 
 /// The parts of a [`Request`] that a host has to tell.
@@ -129,6 +122,37 @@ impl From<RequestParts> for Request<'static> {
             lost_session: false,
             refusal: None,
         }
+    }
+}
+
+/// The same as [`RequestParts`], lent.
+#[derive(Debug, Clone, Default)]
+pub struct LentParts<'a> {
+    /// The method in upper case.
+    pub method: Cow<'a, str>,
+    /// The whole path.
+    pub path: Cow<'a, str>,
+    /// What follows the server's pathname in `path`; the whole path outside of it.
+    pub rest: Cow<'a, str>,
+    /// The query without the question mark.
+    pub query: Cow<'a, str>,
+    /// The header fields in their order, names in lower case.
+    pub headers: Vec<(Cow<'a, str>, Cow<'a, [u8]>)>,
+    /// The body.
+    pub body: Cow<'a, [u8]>,
+    /// The client's address as `ip:port`.
+    pub address: Cow<'a, str>,
+    /// `http` or `https`.
+    pub scheme: Cow<'a, str>,
+    /// The host (and port) that the client asked for.
+    pub host: Cow<'a, str>,
+}
+
+impl<'a> From<LentParts<'a>> for Request<'a> {
+    fn from(parts: LentParts<'a>) -> Self {
+        let LentParts { method, path, rest, query, headers, body, address, scheme, host } = parts;
+        let (spark_id, lost_session, refusal) = (None, false, None);
+        Self { method, path, rest, query, headers, body, address, scheme, host, spark_id, lost_session, refusal }
     }
 }
 
@@ -234,6 +258,13 @@ impl Request<'_> {
             lost_session: false,
             refusal: None,
         }
+    }
+
+    /// The same as a request whose session is not there.
+    #[must_use]
+    pub fn for_lost_session(mut self) -> Self {
+        self.lost_session = true;
+        self
     }
 
     /// The same request, owned: to be kept beyond the call.

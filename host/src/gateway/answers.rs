@@ -1,14 +1,13 @@
 //! Responses: those of plugins, refusals, and short texts of the host.
 
-use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use plugin_api::Refusal;
 
 /// The answer of Primus's authorization hook: the status, `{"error": message}`, and the challenge that goes with a 401.
-pub(super) fn refused(refusal: &Refusal) -> Response<Body> {
+pub(super) fn refused(refusal: &Refusal) -> Response<Bytes> {
     let body = serde_json::json!({ "error": refusal.message });
-    let mut response = Response::new(Body::from(body.to_string()));
+    let mut response = Response::new(Bytes::from(body.to_string()));
     *response.status_mut() = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::UNAUTHORIZED);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -21,7 +20,8 @@ pub(super) fn refused(refusal: &Refusal) -> Response<Body> {
 }
 
 /// A plugin's response; what is no valid header field is left out and logged.
-pub(super) fn plugin_response(response: plugin_api::Response) -> Response<Body> {
+pub(super) fn plugin_response(response: plugin_api::Response) -> Response<Bytes> {
+    let status = status(&response);
     let mut headers = HeaderMap::new();
     for (name, value) in &response.headers {
         match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
@@ -31,18 +31,19 @@ pub(super) fn plugin_response(response: plugin_api::Response) -> Response<Body> 
             _ => tracing::warn!("a plugin's header field {name:?} is not valid and left out"),
         }
     }
-    let mut answer = Response::new(Body::from(response.body));
-    *answer.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut answer = Response::new(Bytes::from(response.body));
+    *answer.status_mut() = status;
     *answer.headers_mut() = headers;
     answer
 }
 
-pub(super) fn bytes_response(response: Response<Bytes>) -> Response<Body> {
-    response.map(Body::from)
+/// A plugin's status.
+pub(super) fn status(response: &plugin_api::Response) -> StatusCode {
+    StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-pub(super) fn text(status: StatusCode, text: impl Into<String>) -> Response<Body> {
-    let mut response = Response::new(Body::from(text.into()));
+pub(super) fn text(status: StatusCode, text: impl Into<String>) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(text.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
+use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
@@ -24,7 +24,7 @@ pub(super) struct Coming {
 
 impl Coming {
     /// The request with its body.
-    pub(super) async fn received(self, request: Request<'static>) -> Result<(Request<'static>, OnUpgrade), Response<Body>> {
+    pub(super) async fn received(self, request: Request<'static>) -> Result<(Request<'static>, OnUpgrade), Response<Bytes>> {
         let too_long = || text(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {} bytes\n", self.limit));
         if self.body.size_hint().lower() > self.limit {
             return Err(closing(too_long()));
@@ -43,7 +43,7 @@ impl Coming {
 }
 
 /// The same, and the connection with it: what still comes of the request is not read.
-fn closing(mut response: Response<Body>) -> Response<Body> {
+fn closing(mut response: Response<Bytes>) -> Response<Bytes> {
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }

@@ -1,6 +1,7 @@
 //! The way in: HTTP requests of one shard's connections, to the host's own answers, to plugins' routes, or to a transport.
 //!
-//! hyper speaks HTTP. Knows whose a request is and in which order it is asked: middleware, cross-origin rules, the host's own
+//! A connection begins in its [`lane`], which reads the plain requests of sessions itself; hyper speaks HTTP with all others.
+//! Knows whose a request is and in which order it is asked, the same for both: cross-origin rules, middleware, the host's own
 //! answers under the pathname, transports (with authorizers before them: `sessions`), plugins' routes, files. Knows no protocol.
 
 mod accept;
@@ -8,6 +9,8 @@ mod answers;
 mod authorize;
 mod coming;
 mod heir;
+pub mod lane;
+mod rewound;
 mod sessions;
 pub mod streams;
 
@@ -20,19 +23,21 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::body::Body;
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use plugin_api::abi::host::{Answer, RequestHook, with_raw};
 use plugin_api::{Request, RequestParts, value};
-use tokio::net::TcpStream;
 
 pub use self::accept::accept;
-use self::answers::{bytes_response, plugin_response, refused, text};
+use self::answers::{plugin_response, refused, text};
 use self::authorize::settled;
 use self::coming::Coming;
+use self::rewound::Rewound;
 use crate::http::cors::Access;
+use crate::http::fields::Fields;
 use crate::http::forwarded::Client;
 use crate::http::health::{self, Readiness};
 use crate::http::library::Flavour;
@@ -41,21 +46,9 @@ use crate::shard::Shard;
 use crate::shard::standing::{Arrival, Stage};
 use crate::snapshot::{Ref, Snapshot};
 
-/// Serves one accepted connection until it is closed or upgraded. It is the shard's at once, not with the first poll.
-pub fn serve(shard: Rc<Shard>, stream: TcpStream, peer: SocketAddr) -> impl Future<Output = ()> {
-    let accepted = shard.accepted(stream, peer);
-    let visit = shard.visit();
-    let head_timeout = shard.snapshot().config.server.head_timeout;
-    async move {
-        let _visit = visit;
-        if let Ok(Some(stream)) = tokio::time::timeout(head_timeout, accepted.speaks()).await {
-            speak(shard, stream, peer).await;
-        }
-    }
-}
-
-/// Speaks HTTP with a connection.
-async fn speak(shard: Rc<Shard>, stream: TcpStream, peer: SocketAddr) {
+/// Serves a connection by hyper until it is closed or upgraded. `read` is there until hyper has seen what of it was read before.
+async fn serve(shard: Rc<Shard>, stream: Rewound, peer: SocketAddr, read: Option<Arrival>) {
+    let _visit = shard.visit();
     let mut stage = shard.stage();
     let head_timeout = shard.snapshot().config.server.head_timeout;
     let is_asked = Rc::new(Cell::new(false));
@@ -83,9 +76,15 @@ async fn speak(shard: Rc<Shard>, stream: TcpStream, peer: SocketAddr) {
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     tokio::pin!(connection);
+    let stops = async {
+        drop(read);
+        stage.wait_for(|stage| *stage != Stage::Serving).await.is_ok()
+    };
     let ended = tokio::select! {
+        // First: what was read before is asked already.
+        biased;
         ended = &mut connection => ended,
-        _ = stage.wait_for(|stage| *stage != Stage::Serving) => {
+        _ = stops => {
             // What is asked is answered yet, and says itself that it is the last: told now, hyper would make an answer that
             // switches protocols say so, too.
             if !is_asked.get() {
@@ -108,21 +107,34 @@ struct Visit {
 }
 
 impl Visit {
+    /// Answers a request that hyper has read.
     async fn answer(&self, mut request: http::Request<Incoming>) -> Response<Body> {
         let snapshot = self.shard.snapshot();
         let upgrade = hyper::upgrade::on(&mut request);
-        let client = snapshot.proxies.client(self.peer, request.headers());
         let (parts, body) = request.into_parts();
-        let cors = snapshot.cors.check(&parts.method, &parts.headers, client.host.as_deref());
-        let extra = match cors {
-            Access::Pass(extra) => extra,
-            Access::Answer(response) => return bytes_response(response),
+        let (client, extra) = match self.admitted(&snapshot, &parts.method, &parts.headers) {
+            Ok(admitted) => admitted,
+            Err(response) => return (*response).map(Body::from),
         };
         let mut response = self.inner(&snapshot, &client, parts, body, upgrade).await;
         for (name, value) in &extra {
             response.headers_mut().append(name.clone(), value.clone());
         }
         response
+    }
+
+    /// Who asks, and what cross-origin rules add to the answer; or their answer.
+    fn admitted(
+        &self,
+        snapshot: &Snapshot,
+        method: &Method,
+        fields: &(impl Fields + ?Sized),
+    ) -> Result<(Client, HeaderMap), Box<Response<Bytes>>> {
+        let client = snapshot.proxies.client(self.peer, fields);
+        match snapshot.cors.check(method, fields, client.host.as_deref()) {
+            Access::Pass(extra) => Ok((client, extra)),
+            Access::Answer(response) => Err(Box::new(response)),
+        }
     }
 
     async fn inner(
@@ -137,18 +149,12 @@ impl Visit {
         let request = owned(&parts, rest.clone(), client);
         let server = &snapshot.config.server;
         let coming = Coming { body, limit: server.max_message.0, within: server.body_timeout, upgrade };
-        for middleware in &snapshot.middleware {
-            if middleware.generation.is_quarantined() {
-                continue;
-            }
-            let answer = with_raw(&request, |raw| middleware.get().call(raw));
-            if let Some(Some(response)) = middleware.settle("a middleware", answer) {
-                return plugin_response(response);
-            }
+        if let Some(response) = stopped(snapshot, &request) {
+            return response.map(Body::from);
         }
         match rest {
             Some(rest) => match self.own(snapshot, &rest, &parts).await {
-                Some(response) => response,
+                Some(response) => response.map(Body::from),
                 None => self.transports(snapshot, request, coming).await,
             },
             None => self.elsewhere(snapshot, request, &parts, coming).await,
@@ -156,12 +162,14 @@ impl Visit {
     }
 
     /// What the host itself answers under the pathname.
-    async fn own(&self, snapshot: &Snapshot, rest: &str, parts: &http::request::Parts) -> Option<Response<Body>> {
+    async fn own(&self, snapshot: &Snapshot, rest: &str, parts: &http::request::Parts) -> Option<Response<Bytes>> {
         let reads = matches!(parts.method, Method::GET | Method::HEAD);
-        if reads && matches!(rest, "/spec" | "/spec/") {
-            return Some(bytes_response(snapshot.spec().respond()));
+        if !reads || !is_own(rest) {
+            return None;
         }
-        let flavour = Flavour::of_path(rest).filter(|_| reads)?;
+        let Some(flavour) = Flavour::of_path(rest) else {
+            return Some(snapshot.spec().respond());
+        };
         self.arrival.take();
         let mut library = self.shard.house().library.subscribe();
         // A picture that has just come into force has its client a moment later.
@@ -172,7 +180,7 @@ impl Visit {
             _ => None,
         };
         Some(match answer {
-            Some(Ok(library)) => bytes_response(library.respond(flavour, &parts.headers)),
+            Some(Ok(library)) => library.respond(flavour, &parts.headers),
             Some(Err(reason)) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("the client can't be assembled: {reason}\n")),
             None => text(StatusCode::SERVICE_UNAVAILABLE, "the client is still being assembled\n"),
         })
@@ -187,34 +195,35 @@ impl Visit {
         coming: Coming,
     ) -> Response<Body> {
         match parts.uri.path() {
-            health::LIVE_PATH => return bytes_response(health::live()),
+            health::LIVE_PATH => return health::live().map(Body::from),
             health::READY_PATH => {
                 let draining = self.shard.house().draining.load(Ordering::Relaxed);
                 let readiness = if draining { Readiness::Draining } else { Readiness::Ready };
-                return bytes_response(health::ready(readiness));
+                return health::ready(readiness).map(Body::from);
             }
             metrics::PATH => {
                 let client = request.address().map_or(self.peer, |address| address).ip();
-                return bytes_response(metrics::respond(client, &self.shard.house().figures(snapshot)));
+                return metrics::respond(client, &self.shard.house().figures(snapshot)).map(Body::from);
             }
             path => {
                 if let Ok(found) = snapshot.routes.at(path) {
                     let method = if parts.method == Method::HEAD { "GET" } else { parts.method.as_str() };
-                    return match found.value.get(method) {
+                    let response = match found.value.get(method) {
                         Some(&handler) => self.route(&snapshot.handlers[handler], request, coming).await,
                         None => text(StatusCode::METHOD_NOT_ALLOWED, "this path does not answer that method\n"),
                     };
+                    return response.map(Body::from);
                 }
             }
         }
         let asked = http::Request::from_parts(parts.clone(), ());
         match snapshot.static_files.respond(&asked).await {
             Some(response) => response.map(Body::new),
-            None => text(StatusCode::NOT_FOUND, "nothing is here\n"),
+            None => text(StatusCode::NOT_FOUND, "nothing is here\n").map(Body::from),
         }
     }
 
-    async fn route(&self, handler: &Ref<RequestHook>, request: Request<'static>, coming: Coming) -> Response<Body> {
+    async fn route(&self, handler: &Ref<RequestHook>, request: Request<'static>, coming: Coming) -> Response<Bytes> {
         if handler.generation.is_quarantined() {
             return text(StatusCode::SERVICE_UNAVAILABLE, "the plugin that answers here is in quarantine\n");
         }
@@ -235,6 +244,19 @@ impl Visit {
     }
 }
 
+/// The answer of the first middleware that has one.
+fn stopped(snapshot: &Snapshot, request: &Request<'_>) -> Option<Response<Bytes>> {
+    snapshot.middleware.iter().filter(|middleware| !middleware.generation.is_quarantined()).find_map(|middleware| {
+        let answer = with_raw(request, |raw| middleware.get().call(raw));
+        middleware.settle("a middleware", answer).flatten().map(plugin_response)
+    })
+}
+
+/// Whether the host itself answers this path under the pathname.
+fn is_own(rest: &str) -> bool {
+    matches!(rest, "/spec" | "/spec/") || Flavour::of_path(rest).is_some()
+}
+
 fn owned(parts: &http::request::Parts, rest: Option<String>, client: &Client) -> Request<'static> {
     Request::from(RequestParts {
         method: parts.method.as_str().to_owned(),
@@ -244,7 +266,12 @@ fn owned(parts: &http::request::Parts, rest: Option<String>, client: &Client) ->
         headers: parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect(),
         body: Vec::new(),
         address: client.address.to_string(),
-        scheme: if client.secure { "https" } else { "http" }.to_owned(),
+        scheme: scheme(client).to_owned(),
         host: client.host.clone().unwrap_or_default(),
     })
+}
+
+/// How the client came.
+fn scheme(client: &Client) -> &'static str {
+    if client.secure { "https" } else { "http" }
 }

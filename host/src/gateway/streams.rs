@@ -15,16 +15,18 @@ use plugin_api::abi::host::with_raw;
 use plugin_api::{Refusal, Request, RequestParts, Route, SparkId};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use super::accept::accept;
 use super::authorize::authorize;
 use super::heir::heir_of;
+use super::stopped;
 use crate::generation::Generation;
 use crate::inbox::adoption::Adoption;
 use crate::listeners::Place;
 use crate::shard::Shard;
-use crate::shard::exchange::Answered;
+use crate::shard::exchange::{Answered, Pending, ReplySender};
 use crate::shard::standing::Stage;
 use crate::snapshot::{Snapshot, TransportEntry};
 
@@ -201,12 +203,9 @@ async fn adopted(
     {
         return Err(Refusal::new("this origin is not allowed to use this server").with_status(403));
     }
-    for middleware in snapshot.middleware.iter().filter(|middleware| !middleware.generation.is_quarantined()) {
-        let answer = with_raw(request, |raw| middleware.get().call(raw));
-        if let Some(Some(response)) = middleware.settle("a middleware", answer) {
-            let message = String::from_utf8_lossy(&response.body).into_owned();
-            return Err(Refusal::new(message).with_status(response.status));
-        }
+    if let Some(response) = stopped(&snapshot, request) {
+        let message = String::from_utf8_lossy(response.body()).into_owned();
+        return Err(Refusal::new(message).with_status(response.status().as_u16()));
     }
     admit(shard, &snapshot, &entry, request, stream, false, Some(generation)).await
 }
@@ -238,15 +237,17 @@ async fn admit(
     }
     let heir = heir_of(shard.house(), request)?;
     let bare = bare || heir.is_some();
-    let (pending, reply) = shard.open(entry, parser, request, bare).map_err(|fault| {
+    let (sender, reply) = oneshot::channel();
+    let opened = shard.open(entry, parser, request, bare, |_| ReplySender::Waiting(sender));
+    let exchange = opened.map_err(|fault| {
         entry.generation.panicked("a transport's open", &fault);
         unavailable("the transport plugin failed")
     })?;
-    let id = pending.exchange().id;
+    let id = exchange.id;
     if let Some(heir) = heir {
         shard.make_heir(id, heir);
     }
-    match pending.answer(reply).await {
+    match Pending::new(shard.house(), exchange, None).answer(reply).await {
         Some(Answered::Upgrade(_)) => {}
         Some(Answered::Whole(response)) => {
             let message = String::from_utf8_lossy(&response.body).into_owned();

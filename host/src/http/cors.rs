@@ -7,6 +7,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 
+use super::fields::Fields;
 use crate::config::CorsOptions;
 
 /// What becomes of a request.
@@ -55,12 +56,15 @@ impl Cors {
     }
 
     /// Judges a request. `host` as for [`Self::allows`].
-    pub fn check(&self, method: &Method, headers: &HeaderMap, host: Option<&str>) -> Access {
-        let Some(origin) = headers.get(header::ORIGIN) else {
+    pub fn check(&self, method: &Method, headers: &(impl Fields + ?Sized), host: Option<&str>) -> Access {
+        let Some(origin) = headers.first(header::ORIGIN.as_str()) else {
             return Access::Pass(self.vary());
         };
         // An origin that is no ASCII text is nobody's.
-        let name = origin.to_str().unwrap_or_default();
+        let name = headers.text(header::ORIGIN.as_str()).unwrap_or_default();
+        let Ok(origin) = HeaderValue::from_bytes(origin) else {
+            return Access::Answer(refused());
+        };
         if !self.allows(name, host) {
             return Access::Answer(refused());
         }
@@ -68,12 +72,12 @@ impl Cors {
         if self.any && !self.credentials {
             answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         } else {
-            answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         }
         if self.credentials {
             answer.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         }
-        if method == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
+        if method == Method::OPTIONS && headers.first(header::ACCESS_CONTROL_REQUEST_METHOD.as_str()).is_some() {
             return Access::Answer(self.preflight(answer, headers));
         }
         if let Some(exposed) = &self.exposed {
@@ -82,7 +86,7 @@ impl Cors {
         Access::Pass(answer)
     }
 
-    fn preflight(&self, mut answer: HeaderMap, asked: &HeaderMap) -> Response<Bytes> {
+    fn preflight(&self, mut answer: HeaderMap, asked: &(impl Fields + ?Sized)) -> Response<Bytes> {
         answer.insert(header::ACCESS_CONTROL_ALLOW_METHODS, self.methods.clone());
         answer.insert(header::ACCESS_CONTROL_MAX_AGE, self.max_age.clone());
         match &self.headers {
@@ -91,8 +95,9 @@ impl Cors {
             }
             None => {
                 answer.append(header::VARY, HeaderValue::from_name(header::ACCESS_CONTROL_REQUEST_HEADERS));
-                if let Some(wanted) = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
-                    answer.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
+                let wanted = asked.first(header::ACCESS_CONTROL_REQUEST_HEADERS.as_str());
+                if let Some(wanted) = wanted.and_then(|wanted| HeaderValue::from_bytes(wanted).ok()) {
+                    answer.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted);
                 }
             }
         }
@@ -161,7 +166,7 @@ mod tests {
     }
 
     fn ask(options: &CorsOptions, method: &Method, headers: &[(HeaderName, &str)]) -> Access {
-        let headers =
+        let headers: HeaderMap =
             headers.iter().map(|(name, text)| (name.clone(), text.parse().expect("it is a header's value"))).collect();
         Cors::new(options).check(method, &headers, Some("a.example:8080"))
     }

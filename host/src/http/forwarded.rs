@@ -6,9 +6,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::{HeaderMap, HeaderName, header};
+use http::header;
 use ipnet::IpNet;
 
+use super::fields::{Fields, texts};
 use crate::config::ForwardedBy;
 
 /// Who a request comes from and what it was sent to.
@@ -36,11 +37,11 @@ impl TrustedProxies {
     }
 
     /// The client behind a request that came from `peer` without TLS.
-    pub fn client(&self, peer: SocketAddr, headers: &HeaderMap) -> Client {
+    pub fn client(&self, peer: SocketAddr, headers: &(impl Fields + ?Sized)) -> Client {
         let mut client = Client {
             address: SocketAddr::new(peer.ip().to_canonical(), peer.port()),
             secure: false,
-            host: headers.get(header::HOST).and_then(|host| host.to_str().ok()).map(str::to_owned),
+            host: headers.text(header::HOST.as_str()).map(str::to_owned),
         };
         if !self.trusts(client.address.ip()) {
             return client;
@@ -80,9 +81,9 @@ struct Hop {
 }
 
 /// The hops of `X-Forwarded-For`. Most proxies set one protocol and one host for all of them; lists count from the end.
-fn x_forwarded(headers: &HeaderMap) -> Vec<Hop> {
+fn x_forwarded(headers: &(impl Fields + ?Sized)) -> Vec<Hop> {
     let list = |name: &'static str| -> Vec<String> {
-        lines(headers, HeaderName::from_static(name))
+        texts(headers, name)
             .flat_map(|line| line.split(','))
             .map(|value| value.trim().to_owned())
             .filter(|value| !value.is_empty())
@@ -104,12 +105,8 @@ fn x_forwarded(headers: &HeaderMap) -> Vec<Hop> {
 }
 
 /// The hops of `Forwarded` (RFC 7239, section 4). A malformed line is dropped whole, since its hops can't be told apart.
-fn forwarded(headers: &HeaderMap) -> Vec<Hop> {
-    lines(headers, header::FORWARDED).filter_map(elements).flatten().collect()
-}
-
-fn lines(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
-    headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok())
+fn forwarded(headers: &(impl Fields + ?Sized)) -> Vec<Hop> {
+    texts(headers, header::FORWARDED.as_str()).filter_map(elements).flatten().collect()
 }
 
 /// `for=192.0.2.43;proto=https, for="[2001:db8::17]:4711"`
@@ -177,6 +174,8 @@ fn node(text: &str) -> Option<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderName;
+
     use super::*;
 
     const PROXY: &str = "127.0.0.1:5000";
@@ -184,7 +183,7 @@ mod tests {
     fn client(by: ForwardedBy, peer: &str, headers: &[(&'static str, &str)]) -> Client {
         let networks =
             ["127.0.0.0/8", "10.0.0.0/8", "::1/128"].map(|network| network.parse().expect("it is a network")).to_vec();
-        let headers = headers
+        let headers: http::HeaderMap = headers
             .iter()
             .map(|(name, value)| {
                 let value = value.parse().expect("it is a header's value");

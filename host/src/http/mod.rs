@@ -7,6 +7,7 @@
 //! [`health`], [`metrics`], [`spec`], [`library`], a plugin, and last [`static_files`].
 
 pub mod cors;
+pub mod fields;
 pub mod forwarded;
 pub mod health;
 pub mod library;

@@ -1,5 +1,6 @@
 //! An HTTP exchange of a session as it goes between shards: which it is, and how it is answered.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
@@ -17,14 +18,25 @@ pub struct Exchange {
     pub number: u64,
 }
 
-/// How an exchange is answered.
-pub enum Reply {
+/// How an exchange is answered. `Body` is what an open body is read from.
+pub enum Reply<Body = Chunks> {
     /// By a whole response.
     Whole(Response),
     /// By a head whose body follows.
-    Open(Response, Chunks),
+    Open(Response, Body),
     /// By the change to the session's own protocol.
     Upgrade(Response),
+}
+
+impl Reply<Infallible> {
+    /// The same where others are answered by open bodies.
+    pub fn of_any<Body>(self) -> Reply<Body> {
+        match self {
+            Self::Whole(response) => Reply::Whole(response),
+            Self::Upgrade(response) => Reply::Upgrade(response),
+            Self::Open(_, never) => match never {},
+        }
+    }
 }
 
 /// An open body: where a session says more of it, and where that is read.

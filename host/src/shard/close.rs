@@ -105,7 +105,8 @@ impl Shard {
         }
     }
 
-    pub(super) fn linger(&self, mut lingering: Lingering) {
+    /// Lets a connection end.
+    pub(crate) fn linger(&self, mut lingering: Lingering) {
         let number = self.next_lingering.get();
         self.next_lingering.set(number.wrapping_add(1) % LINGERING);
         if lingering.proceed(&mut [0; 4096]) {

@@ -3,6 +3,7 @@
 //! An exchange may come to another shard than the session's. What goes back and forth are a [`Reply`], through a channel, and
 //! [`Command::ExchangeGone`], when its client leaves before it is answered.
 
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,6 +15,7 @@ use plugin_api::{Carrier, ExchangeId, Request, Response, SparkId};
 use tokio::sync::oneshot;
 
 use super::Shard;
+use super::visitors::{VisitorBody, VisitorId};
 use crate::house::House;
 use crate::inbox::Command;
 use crate::inbox::exchange::{BodySender, Chunks, Exchange, Reply, body};
@@ -25,52 +27,65 @@ pub enum ReplySender {
     Waiting(oneshot::Sender<Reply>),
     /// Its body is open.
     Open(BodySender),
+    /// To a visitor of this shard.
+    Visitor(VisitorId),
 }
 
 impl Shard {
-    /// Hands a session an exchange of its own; without such a session the sender is dropped.
-    pub fn exchange(&self, exchange: Exchange, request: &Request<'_>, reply: oneshot::Sender<Reply>) {
-        self.exchanges.borrow_mut().insert(exchange, ReplySender::Waiting(reply));
+    /// Hands a session an exchange of its own; without such a session it ends without an answer.
+    pub fn exchange(&self, exchange: Exchange, request: &Request<'_>, reply: ReplySender) {
+        self.exchanges.borrow_mut().insert(exchange, reply);
         let known = self.with_session(exchange.id, "a session's request", |session, sink| {
             with_raw(request, |raw| session.request(exchange.number, raw, sink))
         });
         if !known {
-            self.exchanges.borrow_mut().remove(&exchange);
+            self.leave_unanswered(exchange);
         }
     }
 
-    pub(super) fn reply(&self, exchange: Exchange, reply: Option<Reply>) {
-        if let Some(ReplySender::Waiting(sender)) = self.exchanges.borrow_mut().remove(&exchange)
-            && let Some(reply) = reply
-        {
-            // Whoever asked may have left just now.
-            let _ = sender.send(reply);
+    pub(super) fn reply(&self, exchange: Exchange, reply: Option<Reply<Infallible>>) {
+        let Some(reply) = reply else { return self.leave_unanswered(exchange) };
+        let sender = self.exchanges.borrow_mut().remove(&exchange);
+        match sender {
+            Some(ReplySender::Waiting(sender)) => {
+                // Whoever asked may have left just now.
+                let _ = sender.send(reply.of_any());
+            }
+            Some(ReplySender::Visitor(visitor)) => self.answer_visitor(visitor, exchange, Some(reply.of_any())),
+            Some(ReplySender::Open(_)) | None => {}
         }
     }
 
     pub(super) fn reply_open(&self, exchange: Exchange, head: Option<Response>) {
+        let Some(head) = head else { return self.leave_unanswered(exchange) };
         let mut exchanges = self.exchanges.borrow_mut();
-        if let Some(ReplySender::Waiting(sender)) = exchanges.remove(&exchange)
-            && let Some(head) = head
-        {
-            let (body, chunks) = body();
-            let _ = sender.send(Reply::Open(head, chunks));
-            exchanges.insert(exchange, ReplySender::Open(body));
+        match exchanges.remove(&exchange) {
+            Some(ReplySender::Waiting(sender)) => {
+                let (body, chunks) = body();
+                let _ = sender.send(Reply::Open(head, chunks));
+                exchanges.insert(exchange, ReplySender::Open(body));
+            }
+            Some(ReplySender::Visitor(visitor)) => {
+                exchanges.insert(exchange, ReplySender::Visitor(visitor));
+                drop(exchanges);
+                self.answer_visitor(visitor, exchange, Some(Reply::Open(head, VisitorBody)));
+            }
+            Some(ReplySender::Open(_)) | None => {}
         }
     }
 
     /// More of an open body; `None` ends it.
     pub(super) fn reply_chunk(&self, exchange: Exchange, chunk: Option<Vec<u8>>) {
+        let Some(chunk) = chunk else { return self.leave_unanswered(exchange) };
         let limit = self.snapshot.borrow().config.server.max_buffered.as_usize();
-        let mut exchanges = self.exchanges.borrow_mut();
-        let Some(chunk) = chunk else {
-            exchanges.remove(&exchange);
-            return;
+        let waiting = match self.exchanges.borrow().get(&exchange) {
+            Some(ReplySender::Open(body)) => body.send(chunk),
+            Some(ReplySender::Visitor(visitor)) => {
+                self.visitors().map_or(0, |visitors| visitors.chunk(*visitor, exchange, &chunk))
+            }
+            Some(ReplySender::Waiting(_)) | None => 0,
         };
-        if let Some(ReplySender::Open(body)) = exchanges.get(&exchange)
-            && body.send(chunk) > limit
-        {
-            drop(exchanges);
+        if waiting > limit {
             // A piece of a body can't be left out.
             self.reads_too_slowly(exchange.id);
         }
@@ -83,14 +98,23 @@ impl Shard {
 
     /// A spark is gone, and nobody answers its exchanges any more.
     pub(super) fn drop_exchanges(&self, id: SparkId) {
-        let mut exchanges = self.exchanges.borrow_mut();
-        while let Some((&exchange, _)) = exchanges.range(all_of(id)).next() {
-            exchanges.remove(&exchange);
+        loop {
+            let first = self.exchanges.borrow().range(all_of(id)).next().map(|(&exchange, _)| exchange);
+            let Some(exchange) = first else { return };
+            self.leave_unanswered(exchange);
+        }
+    }
+
+    /// Whoever waits for an answer gets none, and a body that is open ends.
+    fn leave_unanswered(&self, exchange: Exchange) {
+        let sender = self.exchanges.borrow_mut().remove(&exchange);
+        if let Some(ReplySender::Visitor(visitor)) = sender {
+            self.answer_visitor(visitor, exchange, None);
         }
     }
 
     /// The client of an exchange has left before it was answered whole.
-    pub(super) fn exchange_gone(&self, exchange: Exchange) {
+    pub(crate) fn exchange_gone(&self, exchange: Exchange) {
         if self.exchanges.borrow_mut().remove(&exchange).is_some() {
             let carrier = Carrier::Exchange(ExchangeId(exchange.number));
             self.with_session(exchange.id, "a session's disconnected", |session, sink| session.disconnected(carrier, sink));
@@ -111,9 +135,8 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// A new exchange of a session; `under_way` ends with it.
-    pub fn new(house: &Arc<House>, id: SparkId, under_way: Option<UnderWay>) -> Self {
-        let exchange = Exchange { id, number: house.token() };
+    /// The session has been handed the exchange; `under_way` ends with it.
+    pub fn new(house: &Arc<House>, exchange: Exchange, under_way: Option<UnderWay>) -> Self {
         Self { house: Arc::clone(house), exchange, answered: false, _under_way: under_way }
     }
 
@@ -165,15 +188,29 @@ pub struct OpenBody {
     exchange: Pending,
 }
 
+impl OpenBody {
+    /// The next piece; `None` at the end.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub async fn next(&mut self) -> Option<Bytes> {
+        std::future::poll_fn(|context| self.poll(context)).await
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        self.chunks.poll(context).map(|chunk| {
+            self.exchange.answered |= chunk.is_none();
+            chunk
+        })
+    }
+}
+
 impl Body for OpenBody {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = Infallible;
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let body = self.get_mut();
-        body.chunks.poll(context).map(|chunk| {
-            body.exchange.answered |= chunk.is_none();
-            chunk.map(|chunk| Ok(Frame::data(chunk)))
-        })
+        self.get_mut().poll(context).map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk))))
     }
 }

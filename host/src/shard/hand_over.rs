@@ -5,7 +5,6 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,6 +13,7 @@ use serde::Serialize;
 
 use super::Shard;
 use super::standing::Stage;
+use super::visitors::Silent;
 use crate::inbox::{Command, Inbox};
 use crate::spark::{Phase, Rare, Spark};
 use crate::upgrade::channel::{Channel, Kind, MOST};
@@ -157,13 +157,11 @@ impl Shard {
         say(channel, Kind::Sparks, &SparksRecord { shard, sparks: batch }, &streams)?;
         say(channel, Kind::Left, &LeftRecord { shard, sparks: left }, &[])?;
         say(channel, Kind::Letters, &LettersRecord { shard, letters }, &[])?;
-        let silent: Vec<_> = self.silent.borrow().all.values().map(|(stream, peer)| (Rc::clone(stream), *peer)).collect();
-        for part in silent.chunks(MOST) {
-            let peers = part.iter().map(|(_, peer)| peer.to_string()).collect();
-            let streams: Vec<_> = part.iter().map(|(stream, _)| stream.as_fd()).collect();
-            say(channel, Kind::Fresh, &FreshRecord { shard, peers }, &streams)?;
+        let mut result = Ok(());
+        if let Some(visitors) = self.visitors() {
+            visitors.show_silent(&mut |silent| result = tell_silent(channel, shard, silent));
         }
-        Ok(())
+        result
     }
 
     /// What a spark's session has saved, if the spark can go over.
@@ -191,6 +189,10 @@ impl Shard {
 
     /// The other process has it: what went over is forgotten, the rest ends, and then the shard.
     fn let_go(&self, moved: &[SparkId], refused: &HashSet<u64>) {
+        let visitors = self.visitors();
+        if let Some(visitors) = &visitors {
+            visitors.let_go_of_silent();
+        }
         for id in moved.iter().filter(|id| !refused.contains(&id.raw())) {
             let Some(mut spark) = self.slab.borrow_mut().remove(*id) else { continue };
             if let Some(stream) = &mut spark.stream
@@ -209,6 +211,9 @@ impl Shard {
         self.has_handed_over.set(true);
         self.stage.send_replace(Stage::GoingDown);
         self.end_all(true);
+        if let Some(visitors) = visitors {
+            visitors.going_down();
+        }
         self.settle();
     }
 
@@ -225,6 +230,9 @@ impl Shard {
         self.has_answered.set(false);
         // What came meanwhile was not read, and is not told of again.
         self.eager.borrow_mut().extend(self.slab.borrow().ids());
+        if let Some(visitors) = self.visitors() {
+            visitors.go_on();
+        }
         self.wake_soon();
     }
 }
@@ -238,6 +246,14 @@ fn who(spark: &Spark) -> WhoRecord {
         announced: spark.announced,
         bare: spark.bare,
     }
+}
+
+fn tell_silent(channel: &Channel, shard: u8, silent: &[Silent<'_>]) -> Result<(), String> {
+    for part in silent.chunks(MOST) {
+        let (streams, peers): (Vec<_>, Vec<_>) = part.iter().map(|one| (one.stream, one.peer.to_string())).unzip();
+        say(channel, Kind::Fresh, &FreshRecord { shard, peers }, &streams)?;
+    }
+    Ok(())
 }
 
 fn say(channel: &Channel, kind: Kind, record: &impl Serialize, beside: &[BorrowedFd<'_>]) -> Result<(), String> {

@@ -21,6 +21,7 @@ pub mod standing;
 pub mod succession;
 pub mod timers;
 pub mod turn;
+pub mod visitors;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -36,8 +37,9 @@ use tokio::sync::watch;
 use self::close::Departed;
 use self::exchange::ReplySender;
 use self::heartbeat::Heartbeat;
-use self::standing::{Silent, Stage};
+use self::standing::Stage;
 use self::timers::Timers;
+use self::visitors::Visitors;
 use crate::house::House;
 use crate::inbox::exchange::Exchange;
 use crate::snapshot::Snapshot;
@@ -64,7 +66,10 @@ pub fn current<R>(call: impl FnOnce(&Shard) -> R) -> Option<R> {
 /// The thread has no shard any more.
 pub fn leave() {
     // Taken out first: sessions that are freed with it may ask for the current shard.
-    drop(CURRENT.take());
+    let shard = CURRENT.take();
+    // They have the shard, and the shard has them.
+    let visitors = shard.as_ref().and_then(|shard| shard.visitors.take());
+    drop((visitors, shard));
 }
 
 /// One shard. Only its thread has it.
@@ -91,11 +96,12 @@ pub struct Shard {
     in_turn: Cell<bool>,
     /// Connections that speak HTTP.
     visits: Cell<usize>,
+    /// Who has those of them that have no task.
+    visitors: RefCell<Option<Rc<dyn Visitors>>>,
     /// Changes with the picture.
     pictures: watch::Sender<()>,
     /// Their requests that may bring a spark, or that plugins answer.
     arrivals: Cell<usize>,
-    silent: RefCell<Silent>,
     stage: watch::Sender<Stage>,
     /// When it is to hand over to another process.
     moment: RefCell<Option<Arc<Moment>>>,
@@ -132,9 +138,9 @@ impl Shard {
             exchanges: RefCell::default(),
             in_turn: Cell::new(false),
             visits: Cell::new(0),
+            visitors: RefCell::default(),
             pictures: watch::Sender::new(()),
             arrivals: Cell::new(0),
-            silent: RefCell::default(),
             stage: watch::Sender::new(Stage::Serving),
             moment: RefCell::default(),
             has_answered: Cell::new(false),
@@ -209,7 +215,7 @@ impl Shard {
 
     /// Brings about a turn, if none is under way: to flush, to look at the timers anew, or to end.
     #[inline]
-    fn wake(&self) {
+    pub(crate) fn wake(&self) {
         if !self.in_turn.get() {
             self.house.inboxes[usize::from(self.index)].wake_own();
         }
@@ -243,7 +249,7 @@ impl Shard {
 
     /// A buffer for a spark that begins to have something to write.
     #[inline]
-    fn spare_buffer(&self) -> RVec<u8> {
+    pub(crate) fn spare_buffer(&self) -> RVec<u8> {
         match self.spare.borrow_mut().pop() {
             Some(buffer) => {
                 self.spare_bytes.set(self.spare_bytes.get() - buffer.capacity());
@@ -255,7 +261,7 @@ impl Shard {
 
     /// Takes back a buffer that is written.
     #[inline]
-    fn give_buffer(&self, buffer: RVec<u8>) {
+    pub(crate) fn give_buffer(&self, buffer: RVec<u8>) {
         let bytes = self.spare_bytes.get() + buffer.capacity();
         if buffer.capacity() > 0 && bytes <= SPARE_BYTES {
             self.spare_bytes.set(bytes);

@@ -9,12 +9,11 @@ use bytes::Bytes;
 use mio::net::TcpStream;
 use plugin_api::abi::host::{Fault, with_raw};
 use plugin_api::{Request, SparkId, SparkInfo, value};
-use tokio::sync::oneshot;
 
 use super::Shard;
-use super::exchange::Pending;
+use super::exchange::ReplySender;
 use crate::generation::Generation;
-use crate::inbox::exchange::Reply;
+use crate::inbox::exchange::Exchange;
 use crate::parsers::ParserEntry;
 use crate::snapshot::{Snapshot, TransportEntry};
 use crate::spark::id::{self, Info};
@@ -27,7 +26,7 @@ fn is_credential(name: &str) -> bool {
 }
 
 impl Shard {
-    /// Opens a session for a request, and hands it the request as its first exchange.
+    /// Opens a session for a request, and hands it the request as its first exchange. `reply` says where the answer goes.
     ///
     /// # Errors
     ///
@@ -38,7 +37,8 @@ impl Shard {
         parser: &Arc<ParserEntry>,
         request: &Request<'_>,
         bare: bool,
-    ) -> Result<(Pending, oneshot::Receiver<Reply>), Fault> {
+        reply: impl FnOnce(Exchange) -> ReplySender,
+    ) -> Result<Exchange, Fault> {
         let session = with_raw(request, |raw| entry.handle.open(raw))?;
         let id = self.slab.borrow_mut().next_id();
         let secret = id::secret();
@@ -87,10 +87,9 @@ impl Shard {
             self.house.enter(&info);
             self.heartbeat.borrow_mut().add(id);
         }
-        let (sender, receiver) = oneshot::channel();
-        let pending = Pending::new(&self.house, id, None);
-        self.exchange(pending.exchange(), &request.opening(&id::public(info.id, info.secret)), sender);
-        Ok((pending, receiver))
+        let exchange = Exchange { id, number: self.house.token() };
+        self.exchange(exchange, &request.opening(&id::public(info.id, info.secret)), reply(exchange));
+        Ok(exchange)
     }
 
     /// The connection that an exchange was upgraded to, and what was read of it before; without one, the upgrade came to nothing.

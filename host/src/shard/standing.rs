@@ -1,12 +1,8 @@
-//! Where a shard stands between its beginning and its end, and what of HTTP is under way meanwhile: connections that have not said
-//! anything yet, requests that are not answered.
+//! Where a shard stands between its beginning and its end, and what of HTTP is under way meanwhile: connections, and requests that
+//! are not answered.
 
-use std::cell::Cell;
-use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::rc::Rc;
 
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::Shard;
@@ -41,22 +37,21 @@ impl Drop for Arrival {
     fn drop(&mut self) {
         self.0.arrivals.set(self.0.arrivals.get() - 1);
         if *self.0.stage.borrow() == Stage::HandingOver {
-            self.0.wake();
+            // Also in a turn: it has seen already whether any are left.
+            self.0.wake_soon();
         }
     }
-}
-
-/// Connections that have not said anything yet.
-#[derive(Default)]
-pub(super) struct Silent {
-    next: Cell<u64>,
-    pub(super) all: HashMap<u64, (Rc<TcpStream>, SocketAddr)>,
 }
 
 impl Shard {
     /// Where it stands, now and from now on.
     pub fn stage(&self) -> watch::Receiver<Stage> {
         self.stage.subscribe()
+    }
+
+    /// Whether it serves, and neither goes down nor hands over.
+    pub fn is_serving(&self) -> bool {
+        *self.stage.borrow() == Stage::Serving
     }
 
     /// Whether it goes down.
@@ -74,50 +69,5 @@ impl Shard {
     pub fn arrival(self: &Rc<Self>) -> Arrival {
         self.arrivals.set(self.arrivals.get() + 1);
         Arrival(Rc::clone(self))
-    }
-
-    /// Takes in a connection that has not said anything yet: from now on it goes over with the others.
-    pub fn accepted(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr) -> Accepted {
-        let stream = Rc::new(stream);
-        let mut silent = self.silent.borrow_mut();
-        let number = silent.next.replace(silent.next.get() + 1);
-        silent.all.insert(number, (Rc::clone(&stream), peer));
-        Accepted { listed: Listed { shard: Rc::clone(self), number }, stream }
-    }
-}
-
-/// A connection that has not said anything yet.
-pub struct Accepted {
-    listed: Listed,
-    stream: Rc<TcpStream>,
-}
-
-impl Accepted {
-    /// Waits until it says something. `None`: it is another process's now, or the shard goes down.
-    pub async fn speaks(self) -> Option<TcpStream> {
-        let mut stage = self.listed.shard.stage();
-        let mut first = [0];
-        // Being told that it is readable is not enough: a new connection is taken for readable until it was tried.
-        let heard = tokio::select! {
-            heard = self.stream.peek(&mut first) => heard,
-            _ = stage.wait_for(|stage| *stage == Stage::GoingDown) => return None,
-        };
-        // While it is handed over it stays as it is: what it has said is read by whoever serves it then.
-        let stage = *stage.wait_for(|stage| *stage != Stage::HandingOver).await.ok()?;
-        drop(self.listed);
-        heard.ok()?;
-        if stage == Stage::Serving { Rc::into_inner(self.stream) } else { None }
-    }
-}
-
-/// A place among the silent connections.
-struct Listed {
-    shard: Rc<Shard>,
-    number: u64,
-}
-
-impl Drop for Listed {
-    fn drop(&mut self) {
-        self.shard.silent.borrow_mut().all.remove(&self.number);
     }
 }

@@ -14,11 +14,13 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::Shard;
+use super::exchange::ReplySender;
 use super::standing::Stage;
+use super::visitors::{Ready, VISITORS};
 use crate::inbox::Command;
 use crate::spark::out::Flushed;
 
-/// Tokens from here on are lingering connections; below, slots of sparks.
+/// Tokens from here on are lingering connections, up to visitors; below, slots of sparks.
 pub const LINGERING: usize = 1 << 33;
 
 /// Events that one poll brings.
@@ -124,6 +126,10 @@ impl Shard {
         }
         for event in events.into_iter().flatten() {
             let token = event.token().0;
+            if token >= VISITORS {
+                self.visitor_is_ready((token - VISITORS) as u32, event);
+                continue;
+            }
             if token >= LINGERING {
                 self.proceed_lingering(token - LINGERING);
                 continue;
@@ -149,11 +155,22 @@ impl Shard {
         if !self.lingering.borrow().is_empty() {
             self.cut_lingering(now);
         }
+        if let Some(visitors) = self.visitors() {
+            visitors.overdue(now);
+        }
         self.settle();
         if self.is_handing_over() {
             self.hand_over();
         }
         self.in_turn.set(false);
+    }
+
+    fn visitor_is_ready(&self, slot: u32, event: &mio::event::Event) {
+        if let Some(visitors) = self.visitors() {
+            let read_closed = event.is_read_closed();
+            let readable = event.is_readable() || read_closed || event.is_error();
+            visitors.ready(slot, Ready { readable, writable: event.is_writable(), read_closed });
+        }
     }
 
     fn obey(&self, command: Command) {
@@ -166,7 +183,9 @@ impl Shard {
             }
             Command::End { id, options } => self.end(id, options),
             Command::Resume { id, token, flow } => self.resume(id, token, flow),
-            Command::Exchange { exchange, request, reply } => self.exchange(exchange, &request, reply),
+            Command::Exchange { exchange, request, reply } => {
+                self.exchange(exchange, &request, ReplySender::Waiting(reply));
+            }
             Command::ExchangeGone(exchange) => self.exchange_gone(exchange),
             Command::Upgraded { id, carrier } => self.upgraded(id, carrier),
             Command::Depart { id, word } => self.depart(id, word),
@@ -182,6 +201,9 @@ impl Shard {
             Command::Shutdown { reconnect } => {
                 self.stage.send_replace(Stage::GoingDown);
                 self.end_all(reconnect);
+                if let Some(visitors) = self.visitors() {
+                    visitors.going_down();
+                }
             }
         }
     }
@@ -190,7 +212,8 @@ impl Shard {
         let timer = self.timers.borrow().next();
         let beat = self.heartbeat.borrow().next();
         let lingering = (!self.lingering.borrow().is_empty()).then(|| Instant::now() + LINGERING_ROUND);
-        [timer, beat, lingering, self.hand_over_until()].into_iter().flatten().min()
+        let visitors = self.visitors.borrow().as_ref().and_then(|visitors| visitors.deadline());
+        [timer, beat, lingering, visitors, self.hand_over_until()].into_iter().flatten().min()
     }
 
     /// A socket takes bytes again.
@@ -207,9 +230,14 @@ impl Shard {
 
     /// Tells of those that are gone, and writes what waits.
     pub(super) fn settle(&self) {
-        while !self.dirty.borrow().is_empty() || !self.departed.borrow().is_empty() {
-            self.bid_farewell();
-            self.flush_dirty();
+        loop {
+            while !self.dirty.borrow().is_empty() || !self.departed.borrow().is_empty() {
+                self.bid_farewell();
+                self.flush_dirty();
+            }
+            if !self.visitors().is_some_and(|visitors| visitors.settle()) {
+                return;
+            }
         }
     }
 

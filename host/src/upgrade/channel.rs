@@ -54,7 +54,7 @@ pub enum Kind {
     Left = 6,
     /// What was still to be sent by a shard.
     Letters = 7,
-    /// Connections that have not said anything yet.
+    /// Connections of which no request is under way.
     Fresh = 8,
     /// The state of a plugin.
     Plugin = 9,

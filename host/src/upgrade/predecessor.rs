@@ -33,7 +33,7 @@ pub struct Legacy {
     pub left: Vec<(WhoRecord, DisconnectReason)>,
     /// What was still to be sent.
     pub letters: Vec<Letter>,
-    /// Connections that have not said anything yet.
+    /// Connections of which no request is under way.
     pub fresh: Vec<(TcpStream, SocketAddr)>,
 }
 

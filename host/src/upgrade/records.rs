@@ -149,7 +149,7 @@ pub struct Posted {
     pub bytes: Vec<u8>,
 }
 
-/// Connections that have not said anything yet.
+/// Connections of which no request is under way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FreshRecord {
     /// Whose they were.

@@ -44,6 +44,11 @@ impl Server {
         Self { address: running.address(), running: Some(running), folder }
     }
 
+    /// Has hyper read the requests of new connections.
+    pub fn read_by_hyper_alone(&self) {
+        self.running.as_ref().expect("it runs").read_by_hyper_alone();
+    }
+
     /// Writes other tables into the configuration.
     pub fn configure(&self, tables: &str) {
         let aside = self.folder.path().join("aside");
