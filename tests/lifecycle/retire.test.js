@@ -8,6 +8,7 @@ import { describe, test } from 'node:test';
 import { Peer } from '../conformance/frames.js';
 import { startFor } from '../conformance/server.js';
 import { until } from '../conformance/waiting.js';
+import { Asker } from './asker.js';
 import { command, plugins } from './command.js';
 import { answers, complaints, drop, edit, remove, serving } from './folder.js';
 
@@ -36,6 +37,23 @@ describe('a generation that was replaced', () => {
     assert.match(metrics, /^switchboard_plugin_generation\{plugin="websocket"\} 2$/m);
     assert.match(metrics, /^switchboard_plugin_serving\{plugin="websocket"\} 1$/m);
     assert.equal(metrics.match(/^# TYPE switchboard_plugin_serving gauge$/gm).length, 1);
+  });
+
+  test('is held by a session whose request waits for its answer, and by no connection that goes on', async (t) => {
+    const server = await startFor(t, { plugins: ['json', 'sockjs', 'conformance_app'] });
+    const [polls, sends] = [await Asker.connect(t, server), await Asker.connect(t, server)];
+    polls.post('/primus/000/session/xhr');
+    assert.match(await polls.answer(), /\r\n\r\no\n$/);
+    polls.post('/primus/000/session/xhr');
+    assert.ok(await sends.goesOn());
+    assert.equal((await command(server, 'reload', 'sockjs')).code, 0);
+    const holders = async () => (await plugins(server)).sockjs.retired[0].held_by;
+    await until('the session alone to hold it', async () => (await holders()).join() === '1 sessions');
+    sends.post('/primus/000/session/xhr_send', JSON.stringify([JSON.stringify({ command: 'close' })]));
+    assert.match(await sends.answer(), /^HTTP\/1\.1 204 /);
+    assert.match(await polls.answer(), /^HTTP\/1\.1 200 /);
+    await until('nothing to hold it', async () => (await holders()).length === 0);
+    for (const asker of [polls, sends]) assert.ok(await asker.goesOn());
   });
 
   test('is one of too many: that is said once', async (t) => {

@@ -16,6 +16,7 @@ import { Connection } from '../conformance/connection.js';
 import { Peer, TEXT, frame } from '../conformance/frames.js';
 import { build } from '../conformance/server.js';
 import { next, until } from '../conformance/waiting.js';
+import { Asker, REQUEST, isLast } from './asker.js';
 import { command } from './command.js';
 import { Steady } from './steady.js';
 import { Succession, isAlive } from './successors.js';
@@ -179,6 +180,97 @@ describe('a client of Engine.IO', () => {
   });
 });
 
+describe('a connection that requests come on', () => {
+  test('goes over with nothing under way, be it before the first request or between two', async (t) => {
+    const server = await Succession.startFor(t);
+    const [silent, used] = [await Asker.connect(t, server), await Asker.connect(t, server)];
+    assert.ok(await used.goesOn());
+    await server.upgrade();
+    for (const asker of [silent, used]) {
+      assert.ok(await asker.goesOn());
+      assert.ok(await asker.goesOn());
+    }
+  });
+
+  test('stays with half a request, which is answered and is the last', async (t) => {
+    const server = await Succession.startFor(t, { tables: { server: { shards: 1 } } });
+    const [half, other] = [await Asker.connect(t, server), await Asker.connect(t, server)];
+    half.socket.write(REQUEST.slice(0, 20));
+    // What was sent later is answered: the half was read.
+    assert.ok(await other.goesOn());
+    const former = server.current;
+    const line = await server.ask();
+    assert.match(line, /another process has taken over/);
+    assert.ok(isAlive(former));
+    half.socket.write(REQUEST.slice(20));
+    assert.ok(isLast(await half.answer()));
+    await server.followed(Number(/process=(\d+)/.exec(line)[1]));
+    await until('the end of the connection', () => half.closed);
+  });
+
+  /** Sends these requests on eight connections until it is stopped; each has to be answered so. */
+  async function asking(t, server, requests = [REQUEST], expected = /^HTTP\/1\.1 404 /) {
+    let [answered, asks] = [0, true];
+    const askers = Array.from({ length: 8 }, async (_, number) => {
+      let asker = await Asker.connect(t, server);
+      for (; asks; answered += 1) {
+        const answer = await asker.ask(requests[number % requests.length]);
+        assert.match(answer, expected);
+        if (isLast(answer)) asker = await Asker.connect(t, server);
+      }
+    });
+    // What fails one fails the test, where it is waited for.
+    const all = Promise.all(askers);
+    all.catch(() => {});
+    const goOn = async () => {
+      const before = answered;
+      const further = until('further answers', () => answered > before + 100);
+      await Promise.race([all, further]);
+    };
+    await goOn();
+    return {
+      goOn,
+      stop: () => {
+        asks = false;
+        return all;
+      },
+    };
+  }
+
+  test('has every request answered', async (t) => {
+    const server = await Succession.startFor(t);
+    const askers = await asking(t, server);
+    for (let round = 0; round < 3; round += 1) {
+      await server.upgrade();
+      await askers.goOn();
+    }
+    await askers.stop();
+  });
+
+  test('opens a session with every request that asks for one', async (t) => {
+    const server = await Succession.startFor(t, { plugins: ['json', 'engine_io', 'websocket', 'conformance_app'] });
+    const open = 'GET /primus/?EIO=4&transport=polling HTTP/1.1\r\nHost: test\r\n\r\n';
+    const once = open.replace('Host', 'Connection: close\r\nHost');
+    const askers = await asking(t, server, [open, once], /^HTTP\/1\.1 200 /);
+    await server.upgrade();
+    await askers.goOn();
+    await askers.stop();
+  });
+
+  test('has every request answered where the other process is killed', async (t) => {
+    const server = await Succession.startFor(t, { tables: { server: { shards: 2 } } });
+    script(server, dies(['Whole']));
+    const silent = await Asker.connect(t, server);
+    const askers = await asking(t, server);
+    for (let round = 0; round < 3; round += 1) {
+      assert.match(await server.ask(), /no upgrade, this process goes on/);
+      await askers.goOn();
+    }
+    assert.ok(await silent.goesOn());
+    await askers.stop();
+  });
+});
+
 describe('an upgrade to', () => {
   /** Asks for an upgrade that fails with such a line, while clients go on; then a good one succeeds. */
   async function fails(t, server, reason) {
@@ -193,13 +285,6 @@ describe('an upgrade to', () => {
     await server.upgrade();
     await clients.goOn();
     clients.leave();
-  }
-
-  /** Puts a script in the place of the binary. */
-  function script(server, text) {
-    const file = join(server.directory, 'script');
-    writeFileSync(file, text, { mode: 0o755 });
-    server.install(file);
   }
 
   test('a process that ends at once', async (t) => {
@@ -255,6 +340,13 @@ describe('an upgrade to', () => {
     assert.match(await server.ask(), /would run 3 shards and this process runs 2/);
   });
 });
+
+/** Puts a script in the place of the binary. */
+function script(server, text) {
+  const file = join(server.directory, 'script');
+  writeFileSync(file, text, { mode: 0o755 });
+  server.install(file);
+}
 
 /** A program that takes a hand-over as far as these words have come, and is killed then. */
 function dies(words) {
