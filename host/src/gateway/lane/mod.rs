@@ -207,9 +207,11 @@ impl Lane {
         }
     }
 
-    /// Whether a request is under the pathname, and not for the host itself.
+    /// Whether a request is under the pathname, and not for the host itself, and not too long.
     fn is_for_transports(&self, request: &head::Head<'_>) -> bool {
-        self.shard.snapshot().config.server.path.strip(request.path).is_some_and(|rest| !is_own(rest))
+        let snapshot = self.shard.snapshot();
+        let server = &snapshot.config.server;
+        request.body.len() <= server.max_message.as_usize() && server.path.strip(request.path).is_some_and(|rest| !is_own(rest))
     }
 
     /// Gives a connection to hyper, with all that was read and not used.
