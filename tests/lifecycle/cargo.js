@@ -29,9 +29,11 @@ export function has(toolchain) {
  */
 export async function built({ workspace, name, library, toolchain, features }) {
   const target = join(builds, toolchain ?? 'own');
-  const args = ['build', '--manifest-path', join(workspace, 'Cargo.toml'), '--package', name, '--target-dir', target];
-  if (features) args.push('--features', features);
-  await promisify(execFile)('cargo', toolchain ? [`+${toolchain}`, ...args] : args, { maxBuffer: 64 << 20 });
+  const common = ['--manifest-path', join(workspace, 'Cargo.toml'), '--target-dir', target, '--package', name];
+  const cargo = (/** @type {string[]} */ ...args) => promisify(execFile)('cargo', toolchain ? [`+${toolchain}`, ...args] : args, { maxBuffer: 64 << 20 });
+  // To cargo, a changed copy of a workspace has the same packages: what was built of one would count as fresh for the other.
+  await cargo('clean', ...common, '--package', 'switchboard-plugin-api');
+  await cargo('build', ...common, ...(features ? ['--features', features] : []));
   return readFileSync(join(target, 'debug', `lib${library}.so`));
 }
 
