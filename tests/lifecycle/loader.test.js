@@ -176,7 +176,8 @@ describe('a plugin that fails gets one clear line', () => {
     const house = await serving(t);
     drop(house.server, 'lifecycle_panicking');
     await answers(house.server, 'calm', 'calm as the sea');
-    const panic = async () => assert.equal(await answer(house.server, 'panic'), 'closed with 1011');
+    // Another thread of the server may come to know of the plugin a moment later.
+    const panic = () => answers(house.server, 'panic', 'closed with 1011');
     await refused(house, panic, /panicking/, /the hook went over a cliff/);
     assert.equal(await answer(house.server, 'calm'), 'calm', 'its hooks are skipped');
     const spec = await (await fetch(house.server.at('/spec'))).text();
@@ -188,7 +189,7 @@ describe('a plugin that fails gets one clear line', () => {
     const { server, steady } = await serving(t);
     drop(server, 'lifecycle_panicking');
     await answers(server, 'calm', 'calm as the sea');
-    assert.equal(await answer(server, 'panic'), 'closed with 1011');
+    await answers(server, 'panic', 'closed with 1011');
     assert.equal(await answer(server, 'calm'), 'calm');
     put(server, 'liblifecycle_panicking.so', Buffer.concat([readFileSync(library('lifecycle_panicking')), Buffer.alloc(1)]));
     await answers(server, 'calm', 'calm as the sea');
