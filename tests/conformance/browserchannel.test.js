@@ -9,9 +9,10 @@ import { createRequire } from 'node:module';
 import net from 'node:net';
 import { after, before, describe, test } from 'node:test';
 
-import { connected, kinds } from './clients.js';
+import { connected, inNodeOver, kinds } from './clients.js';
+import { JsonClient } from './json-client.js';
 import { ours, start, startFor } from './server.js';
-import { DEADLINE, Inbox, next, until, within } from './waiting.js';
+import { DEADLINE, next, until, within } from './waiting.js';
 
 const require = createRequire(import.meta.url);
 const Primus = require('primus');
@@ -21,50 +22,14 @@ const { BCSocket } = require('browserchannel');
 const settings = { transformer: 'browserchannel', plugins: ['json', 'browserchannel', 'conformance_app'] };
 
 /** npm's client, that is closed with the test. */
-class Client {
-  inbox = new Inbox();
-
+class Client extends JsonClient {
   constructor(t, server, options = {}) {
-    this.socket = new BCSocket(server.at(''), options);
-    this.opened = within(DEADLINE, 'the session to open', (resolve) => {
-      this.socket.onopen = resolve;
-    });
-    this.closed = within(2 * DEADLINE, 'the session to close', (resolve) => {
-      this.socket.onclose = resolve;
-    });
-    this.closed.catch(() => {});
-    this.socket.onmessage = ({ data }) => {
-      const message = JSON.parse(data);
-      // The heartbeat is the Primus client's business.
-      if (!String(message).startsWith('primus::')) this.inbox.put(message);
-    };
-    t.after(() => this.socket.close());
-  }
-
-  static async open(t, server, options) {
-    const client = new Client(t, server, options);
-    await client.opened;
-    return client;
-  }
-
-  send(value) {
-    this.socket.send(JSON.stringify(value));
-  }
-
-  async ask(value) {
-    this.send(value);
-    return this.inbox.take();
+    super(t, new BCSocket(server.at(''), options));
   }
 }
 
 /** The Primus client with the transformer `browserchannel`. */
-const primus = {
-  name: 'npm client, browserchannel, in Node',
-  transformer: 'browserchannel',
-  headers: false,
-  constructorFor: async ({ settings: { pathname, pingInterval } }) =>
-    Primus.createSocket({ transformer: 'browserchannel', parser: 'json', pathname, pingInterval }),
-};
+const primus = inNodeOver('browserchannel');
 
 /** One request, with its answer whole. */
 function request(server, method, path, { body = '', headers = {} } = {}) {

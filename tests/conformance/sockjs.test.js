@@ -14,6 +14,7 @@ import WebSocket from 'ws';
 
 import { PATIENCE } from './bare.js';
 import { connected, inNodeOver, kinds } from './clients.js';
+import { JsonClient } from './json-client.js';
 import { ours, start, startFor } from './server.js';
 import { DEADLINE, Inbox, until, within } from './waiting.js';
 
@@ -27,39 +28,9 @@ const settings = { transformer: 'sockjs', plugins: ['json', 'sockjs', 'conforman
 const carriers = ['websocket', 'xhr-streaming', 'xhr-polling', 'eventsource'];
 
 /** A `sockjs-client` over one carrier, that is closed with the test. */
-class Client {
-  inbox = new Inbox();
-
+class Client extends JsonClient {
   constructor(t, server, transports) {
-    this.socket = new SockJS(server.at(''), null, { transports, timeout: PATIENCE });
-    this.opened = within(DEADLINE, 'the session to open', (resolve) => {
-      this.socket.onopen = resolve;
-    });
-    this.closed = within(2 * DEADLINE, 'the session to close', (resolve) => {
-      this.socket.onclose = resolve;
-    });
-    this.closed.catch(() => {});
-    this.socket.onmessage = ({ data }) => {
-      const message = JSON.parse(data);
-      // The heartbeat is the Primus client's business.
-      if (!String(message).startsWith('primus::')) this.inbox.put(message);
-    };
-    t.after(() => this.socket.close());
-  }
-
-  static async open(t, server, transports) {
-    const client = new Client(t, server, transports);
-    await client.opened;
-    return client;
-  }
-
-  send(value) {
-    this.socket.send(JSON.stringify(value));
-  }
-
-  async ask(value) {
-    this.send(value);
-    return this.inbox.take();
+    super(t, new SockJS(server.at(''), null, { transports, timeout: PATIENCE }));
   }
 }
 
