@@ -5,7 +5,6 @@
  * A `bigint` of 64 bits is an integer; one comes back as a number. A `Map` is an object.
  */
 
-const utf8 = new TextEncoder();
 const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Major types (section 3.1), where they stand in a head. */
@@ -19,36 +18,7 @@ const TAG = 0xc0;
 
 const BREAK = 0xff;
 
-/** Puts a message together. */
-class Writer {
-  bytes = new Uint8Array(256);
-  view = new DataView(this.bytes.buffer);
-  length = 0;
-
-  /**
-   * Makes room for a number of bytes.
-   *
-   * @param {number} length
-   * @returns {number} Where they go.
-   */
-  room(length) {
-    const at = this.length;
-    this.length += length;
-    if (this.length > this.bytes.length) {
-      const bytes = new Uint8Array(Math.max(this.length, this.bytes.length * 2));
-      bytes.set(this.bytes.subarray(0, at));
-      this.bytes = bytes;
-      this.view = new DataView(bytes.buffer);
-    }
-    return at;
-  }
-
-  /** @param {number} byte */
-  u8(byte) {
-    const at = this.room(1);
-    this.bytes[at] = byte;
-  }
-
+class Writer extends BinaryWriter {
   /**
    * The shortest head of a type with a number.
    *
@@ -57,44 +27,14 @@ class Writer {
    */
   head(type, argument) {
     if (argument < 24) this.u8(type + Number(argument));
-    else if (argument <= 0xff) {
-      const at = this.room(2);
-      this.bytes[at] = type + 24;
-      this.bytes[at + 1] = Number(argument);
-    } else if (argument <= 0xffff) {
-      const at = this.room(3);
-      this.bytes[at] = type + 25;
-      this.view.setUint16(at + 1, Number(argument));
-    } else if (argument <= 0xffffffff) {
-      const at = this.room(5);
-      this.bytes[at] = type + 26;
-      this.view.setUint32(at + 1, Number(argument));
-    } else {
+    else if (argument <= 0xff) this.wide(type + 24, 8, Number(argument));
+    else if (argument <= 0xffff) this.wide(type + 25, 16, Number(argument));
+    else if (argument <= 0xffffffff) this.wide(type + 26, 32, Number(argument));
+    else {
       const at = this.room(9);
       this.bytes[at] = type + 27;
       this.view.setBigUint64(at + 1, BigInt(argument));
     }
-  }
-
-  /**
-   * A short text of ASCII, as most keys are, without the encoder: that takes its time to begin.
-   *
-   * @param {number} head To which the length is added.
-   * @param {string} value
-   * @returns {boolean} Whether it is one; else nothing is written.
-   */
-  ascii(head, value) {
-    const at = this.room(1 + value.length);
-    this.bytes[at] = head + value.length;
-    for (let index = 0; index < value.length; index++) {
-      const code = value.charCodeAt(index);
-      if (code > 0x7f) {
-        this.length = at;
-        return false;
-      }
-      this.bytes[at + 1 + index] = code;
-    }
-    return true;
   }
 
   /** @param {string} value */
@@ -135,19 +75,12 @@ class Writer {
    */
   float(value) {
     const half = halfOf(value);
-    if (half !== undefined) {
-      const at = this.room(3);
-      this.bytes[at] = 0xf9;
-      this.view.setUint16(at + 1, half);
-    } else if (Math.fround(value) === value) {
+    if (half !== undefined) this.wide(0xf9, 16, half);
+    else if (Math.fround(value) === value) {
       const at = this.room(5);
       this.bytes[at] = 0xfa;
       this.view.setFloat32(at + 1, value);
-    } else {
-      const at = this.room(9);
-      this.bytes[at] = 0xfb;
-      this.view.setFloat64(at + 1, value);
-    }
+    } else this.wide(0xfb, 64, value);
   }
 
   /**
@@ -156,8 +89,7 @@ class Writer {
    */
   string(type, bytes) {
     this.head(type, bytes.length);
-    const at = this.room(bytes.length);
-    this.bytes.set(bytes, at);
+    this.raw(bytes);
   }
 
   /** @param {any} value */
@@ -219,27 +151,10 @@ function ofHalf(half) {
   return sign * (exponent ? (1024 + fraction) * 2 ** (exponent - 25) : fraction * 2 ** -24);
 }
 
-/** Takes a message apart. No length in it is trusted: what it counts has to come. */
-class Reader {
-  at = 0;
-
-  /** @param {Uint8Array} bytes */
-  constructor(bytes) {
-    this.bytes = bytes;
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  }
-
-  /**
-   * Goes on by a number of bytes.
-   *
-   * @param {number} length
-   * @returns {number} Where they are.
-   */
-  skip(length) {
-    const at = this.at;
-    if (at + length > this.bytes.length) throw new RangeError("The CBOR message ends early");
-    this.at = at + length;
-    return at;
+class Reader extends BinaryReader {
+  /** @param {any} data */
+  constructor(data) {
+    super("CBOR", data);
   }
 
   /**
@@ -252,9 +167,9 @@ class Reader {
     const short = head & 0x1f;
     if (short < 24) return short;
     switch (short) {
-      case 24: return this.view.getUint8(this.skip(1));
-      case 25: return this.view.getUint16(this.skip(2));
-      case 26: return this.view.getUint32(this.skip(4));
+      case 24: return this.u8();
+      case 25: return this.u16();
+      case 26: return this.u32();
       case 27: return Number(this.view.getBigUint64(this.skip(8)));
       case 31: return undefined;
       default: throw unknown(head);
@@ -263,7 +178,7 @@ class Reader {
 
   /** @returns {any} */
   value() {
-    const head = this.view.getUint8(this.skip(1));
+    const head = this.u8();
     const type = head & 0xe0;
     if (type > TAG) return this.simple(head);
     const argument = this.argument(head);
@@ -285,7 +200,7 @@ class Reader {
       case 0xf5: return true;
       case 0xf6: return null;
       case 0xf7: return undefined;
-      case 0xf9: return ofHalf(this.view.getUint16(this.skip(2)));
+      case 0xf9: return ofHalf(this.u16());
       case 0xfa: return this.view.getFloat32(this.skip(4));
       case 0xfb: return this.view.getFloat64(this.skip(8));
       default: throw unknown(head);
@@ -309,10 +224,7 @@ class Reader {
    * @returns {Uint8Array}
    */
   bytesOf(length) {
-    if (length !== undefined) {
-      const at = this.skip(length);
-      return new Uint8Array(this.bytes.subarray(at, at + length));
-    }
+    if (length !== undefined) return this.take(length);
     const chunks = [];
     while (!this.ends()) chunks.push(this.chunk(BYTES));
     return new Uint8Array(chunks.flatMap((chunk) => [...chunk]));
@@ -323,10 +235,7 @@ class Reader {
    * @returns {string}
    */
   textOf(length) {
-    if (length !== undefined) {
-      const at = this.skip(length);
-      return text.decode(this.bytes.subarray(at, at + length));
-    }
+    if (length !== undefined) return this.text(length, text);
     let whole = "";
     while (!this.ends()) whole += text.decode(this.chunk(TEXT));
     return whole;
@@ -339,7 +248,7 @@ class Reader {
    * @returns {Uint8Array}
    */
   chunk(type) {
-    const head = this.view.getUint8(this.skip(1));
+    const head = this.u8();
     const length = this.argument(head);
     if ((head & 0xe0) !== type || length === undefined) throw unknown(head);
     return this.bytesOf(length);
@@ -358,9 +267,7 @@ class Reader {
     const object = {};
     for (let index = 0; length === undefined ? !this.ends() : index < length; index++) {
       const key = this.value();
-      const value = this.value();
-      if (key === "__proto__") Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
-      else object[key] = value;
+      setKey(object, key, this.value());
     }
     return object;
   }
@@ -383,23 +290,4 @@ function unknown(head) {
   return new TypeError(`The byte 0x${head.toString(16).padStart(2, "0")} begins nothing here in CBOR`);
 }
 
-/** @type {import("../../host/client/primus.d.ts").ParserPart} */
-const cbor = {
-  name: "cbor",
-
-  encode(value) {
-    const writer = new Writer();
-    writer.value(value);
-    return writer.bytes.slice(0, writer.length);
-  },
-
-  decode(data) {
-    if (typeof data === "string") throw new TypeError("The message is text, and CBOR is binary");
-    const reader = new Reader(ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : new Uint8Array(data));
-    const value = reader.value();
-    if (reader.at < reader.bytes.length) throw new RangeError("More bytes follow the CBOR value");
-    return value;
-  },
-};
-
-export default cbor;
+export default binaryParser("cbor", Writer, Reader);

@@ -5,7 +5,6 @@
  * `Uint8Array` and an `ArrayBuffer` are written as such.
  */
 
-const utf8 = new TextEncoder();
 const text = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Constructors by the types of their extensions. @type {Record<number, any>} */
@@ -28,51 +27,7 @@ const errors = { 1: EvalError, 2: RangeError, 3: ReferenceError, 4: SyntaxError,
 const errorTypes = new Map(Object.entries(errors).map(([type, constructor]) => [constructor, Number(type)]));
 const errorFields = ["name", "message", "stack", "columnNumber", "fileName", "lineNumber"];
 
-/** Puts a message together. */
-class Writer {
-  bytes = new Uint8Array(256);
-  view = new DataView(this.bytes.buffer);
-  length = 0;
-
-  /**
-   * Makes room for a number of bytes.
-   *
-   * @param {number} length
-   * @returns {number} Where they go.
-   */
-  room(length) {
-    const at = this.length;
-    this.length += length;
-    if (this.length > this.bytes.length) {
-      const bytes = new Uint8Array(Math.max(this.length, this.bytes.length * 2));
-      bytes.set(this.bytes.subarray(0, at));
-      this.bytes = bytes;
-      this.view = new DataView(bytes.buffer);
-    }
-    return at;
-  }
-
-  /** @param {number} byte */
-  u8(byte) {
-    const at = this.room(1);
-    this.bytes[at] = byte;
-  }
-
-  /**
-   * A byte, and a number in so many bits after it.
-   *
-   * @param {number} byte
-   * @param {8 | 16 | 32} bits
-   * @param {number} value
-   */
-  head(byte, bits, value) {
-    const at = this.room(1 + bits / 8);
-    this.bytes[at] = byte;
-    if (bits === 8) this.view.setUint8(at + 1, value);
-    else if (bits === 16) this.view.setUint16(at + 1, value);
-    else this.view.setUint32(at + 1, value);
-  }
-
+class Writer extends BinaryWriter {
   /**
    * A length in the narrowest of three widths, whose heads follow each other.
    *
@@ -81,36 +36,9 @@ class Writer {
    * @param {number} [limit8] The longest for the first.
    */
   long(byte, length, limit8 = 0xff) {
-    if (length <= limit8) this.head(byte, 8, length);
-    else if (length <= 0xffff) this.head(byte + 1, 16, length);
-    else this.head(byte + 2, 32, length);
-  }
-
-  /** @param {Uint8Array} bytes */
-  raw(bytes) {
-    const at = this.room(bytes.length);
-    this.bytes.set(bytes, at);
-  }
-
-  /**
-   * A short text of ASCII, as most keys are, without the encoder: that takes its time to begin.
-   *
-   * @param {number} head To which the length is added.
-   * @param {string} value
-   * @returns {boolean} Whether it is one; else nothing is written.
-   */
-  ascii(head, value) {
-    const at = this.room(1 + value.length);
-    this.bytes[at] = head + value.length;
-    for (let index = 0; index < value.length; index++) {
-      const code = value.charCodeAt(index);
-      if (code > 0x7f) {
-        this.length = at;
-        return false;
-      }
-      this.bytes[at + 1 + index] = code;
-    }
-    return true;
+    if (length <= limit8) this.wide(byte, 8, length);
+    else if (length <= 0xffff) this.wide(byte + 1, 16, length);
+    else this.wide(byte + 2, 32, length);
   }
 
   /** @param {any} value */
@@ -126,15 +54,12 @@ class Writer {
 
   /** @param {number} value */
   number(value) {
-    if ((value | 0) !== value) {
-      const at = this.room(9);
-      this.bytes[at] = 0xcb;
-      this.view.setFloat64(at + 1, value);
-    } else if (-0x20 <= value && value <= 0x7f) this.u8(value & 0xff);
+    if ((value | 0) !== value) this.wide(0xcb, 64, value);
+    else if (-0x20 <= value && value <= 0x7f) this.u8(value & 0xff);
     else if (value >= 0) this.long(0xcc, value);
-    else if (value >= -0x80) this.head(0xd0, 8, value);
-    else if (value >= -0x8000) this.head(0xd1, 16, value);
-    else this.head(0xd2, 32, value);
+    else if (value >= -0x80) this.wide(0xd0, 8, value);
+    else if (value >= -0x8000) this.wide(0xd1, 16, value);
+    else this.wide(0xd2, 32, value);
   }
 
   /** @param {string} value */
@@ -156,11 +81,11 @@ class Writer {
     else if (ArrayBuffer.isView(value)) {
       const type = Object.keys(views).find((type) => value instanceof views[+type]);
       this.extension(Number(type), new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
-    } else if (value instanceof Date) this.extension(0x0d, encode(Number(value)));
-    else if (value instanceof RegExp) this.extension(0x0a, encode([value.source, value.flags]));
+    } else if (value instanceof Date) this.extension(0x0d, msgpack.encode(Number(value)));
+    else if (value instanceof RegExp) this.extension(0x0a, msgpack.encode([value.source, value.flags]));
     else if (errorTypes.has(value.constructor)) {
       const fields = errorFields.map((field) => [field, value[field]]);
-      this.extension(Number(errorTypes.get(value.constructor)), encode(Object.fromEntries(fields)));
+      this.extension(Number(errorTypes.get(value.constructor)), msgpack.encode(Object.fromEntries(fields)));
     } else {
       const keys = Object.keys(value);
       this.sized(keys.length, 0x80, 0xde);
@@ -203,45 +128,10 @@ class Writer {
   }
 }
 
-/** Takes a message apart. No length in it is trusted: what it counts has to come. */
-class Reader {
-  at = 0;
-
-  /** @param {Uint8Array} bytes */
-  constructor(bytes) {
-    this.bytes = bytes;
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  }
-
-  /**
-   * Goes on by a number of bytes.
-   *
-   * @param {number} length
-   * @returns {number} Where they are.
-   */
-  skip(length) {
-    const at = this.at;
-    if (at + length > this.bytes.length) throw new RangeError("The MessagePack message ends early");
-    this.at = at + length;
-    return at;
-  }
-
-  /** @param {number} length */
-  take(length) {
-    const at = this.skip(length);
-    return new Uint8Array(this.bytes.subarray(at, at + length));
-  }
-
-  u8() {
-    return this.view.getUint8(this.skip(1));
-  }
-
-  u16() {
-    return this.view.getUint16(this.skip(2));
-  }
-
-  u32() {
-    return this.view.getUint32(this.skip(4));
+class Reader extends BinaryReader {
+  /** @param {any} data */
+  constructor(data) {
+    super("MessagePack", data);
   }
 
   /** @returns {any} */
@@ -250,7 +140,7 @@ class Reader {
     if (head < 0x80) return head;
     if (head < 0x90) return this.object(head & 0x0f);
     if (head < 0xa0) return this.array(head & 0x0f);
-    if (head < 0xc0) return this.string(head & 0x1f);
+    if (head < 0xc0) return this.text(head & 0x1f, text);
     if (head >= 0xe0) return head - 0x100;
     switch (head) {
       case 0xc0: return null;
@@ -273,21 +163,15 @@ class Reader {
       case 0xd1: return this.view.getInt16(this.skip(2));
       case 0xd2: return this.view.getInt32(this.skip(4));
       case 0xd3: return Number(this.view.getBigInt64(this.skip(8)));
-      case 0xd9: return this.string(this.u8());
-      case 0xda: return this.string(this.u16());
-      case 0xdb: return this.string(this.u32());
+      case 0xd9: return this.text(this.u8(), text);
+      case 0xda: return this.text(this.u16(), text);
+      case 0xdb: return this.text(this.u32(), text);
       case 0xdc: return this.array(this.u16());
       case 0xdd: return this.array(this.u32());
       case 0xde: return this.object(this.u16());
       case 0xdf: return this.object(this.u32());
       default: return this.extension(1 << (head - 0xd4));
     }
-  }
-
-  /** @param {number} length */
-  string(length) {
-    const at = this.skip(length);
-    return text.decode(this.bytes.subarray(at, at + length));
   }
 
   /** @param {number} length */
@@ -303,9 +187,7 @@ class Reader {
     const object = {};
     for (let index = 0; index < length; index++) {
       const key = this.value();
-      const value = this.value();
-      if (key === "__proto__") Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
-      else object[key] = value;
+      setKey(object, key, this.value());
     }
     return object;
   }
@@ -315,17 +197,17 @@ class Reader {
     const type = this.u8();
     const bytes = this.take(length);
     switch (type) {
-      case 0x0d: return new Date(decode(bytes));
-      case 0x0a: return new RegExp(...(/** @type {[string, string]} */ (decode(bytes))));
+      case 0x0d: return new Date(msgpack.decode(bytes));
+      case 0x0a: return new RegExp(...(/** @type {[string, string]} */ (msgpack.decode(bytes))));
       // The boxes of a truth value, a text and a number.
       case 0x0b:
       case 0x0c:
-      case 0x0f: return decode(bytes);
+      case 0x0f: return msgpack.decode(bytes);
       case 0x1a: return bytes.buffer;
       case 0x1b: return bytes;
       case 0xff: return timestamp(bytes);
     }
-    if (type in errors) return Object.assign(new errors[type](), decode(bytes));
+    if (type in errors) return Object.assign(new errors[type](), msgpack.decode(bytes));
     if (type in views) return new views[type](bytes.buffer);
     throw new TypeError(`The MessagePack extension type ${(type << 24) >> 24} is unknown`);
   }
@@ -349,26 +231,6 @@ function timestamp({ buffer, length }) {
   }
 }
 
-/** @param {any} value */
-function encode(value) {
-  const writer = new Writer();
-  writer.value(value);
-  return writer.bytes.slice(0, writer.length);
-}
-
-/**
- * @param {any} data
- * @returns {any}
- */
-function decode(data) {
-  if (typeof data === "string") throw new TypeError("The message is text, and MessagePack is binary");
-  const reader = new Reader(ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : new Uint8Array(data));
-  const value = reader.value();
-  if (reader.at < reader.bytes.length) throw new RangeError("More bytes follow the MessagePack value");
-  return value;
-}
-
-/** @type {import("../../host/client/primus.d.ts").ParserPart} */
-const msgpack = { name: "msgpack", encode, decode };
+const msgpack = binaryParser("msgpack", Writer, Reader);
 
 export default msgpack;

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { json, loadClient, next, source, websocket } from "./support/client.js";
+import { partText } from "../parsers/parsers.js";
+import { json, loadClient, next, websocket } from "./support/client.js";
 import { connect, startServer } from "./support/server.js";
 
 /** The part of a parser plugin. */
-const parser = async (name) => ({ kind: "parser", name, text: await source(`plugins/${name}/client.js`) });
+const parser = async (name) => ({ kind: "parser", name, text: await partText(name) });
 
 /** What each of npm's parsers makes of a message with a date and bytes, sent back by the server. */
 const message = { text: "Grüße", numbers: [1, -2, 2.5, 1e9], none: null };

@@ -37,15 +37,27 @@ export const npm = {
 /** What the packages bring for browsers, as text. */
 export const browserSource = { ejson: require("ejson/source"), binary: BinaryPack.BrowserSource, msgpack: msgpack.BrowserSource };
 
+/** @param {string} path Below `plugins/`. */
+const source = (path) => readFile(new URL(`../../plugins/${path}`, import.meta.url), "utf8");
+
 /**
- * The client part of a plugin.
+ * The text of a parser's client part. Those of binary formats begin with what they share.
+ *
+ * @param {string} name
+ */
+export async function partText(name) {
+  const shared = ["binary", "cbor", "msgpack"].includes(name) ? [await source("tokens/client.js")] : [];
+  return [...shared, await source(`${name}/client.js`)].join("\n");
+}
+
+/**
+ * The client part of a parser.
  *
  * @param {string} name
  * @returns {Promise<Codec & { name: string }>}
  */
 export async function clientPart(name) {
-  const text = await readFile(new URL(`../../plugins/${name}/client.js`, import.meta.url), "utf8");
   // The host embeds the text, so nothing says to Node that it is a module.
-  const module = await import(`data:text/javascript,${encodeURIComponent(text)}`);
+  const module = await import(`data:text/javascript,${encodeURIComponent(await partText(name))}`);
   return module.default;
 }

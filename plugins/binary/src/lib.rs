@@ -48,7 +48,7 @@ impl Plugin for BinaryPlugin {
 
     fn register(self: &Arc<Self>, registrar: &mut Registrar<'_>) {
         registrar.parser(Binary { limits: self.limits });
-        registrar.client_part(ClientPart::Parser, Self::NAME, include_str!("../client.js"));
+        registrar.client_part(ClientPart::Parser, Self::NAME, &tokens::client(include_str!("../client.js")));
     }
 }
 

@@ -43,7 +43,7 @@ impl Plugin for CborPlugin {
 
     fn register(self: &Arc<Self>, registrar: &mut Registrar<'_>) {
         registrar.parser(Cbor { limits: self.limits });
-        registrar.client_part(ClientPart::Parser, Self::NAME, include_str!("../client.js"));
+        registrar.client_part(ClientPart::Parser, Self::NAME, &tokens::client(include_str!("../client.js")));
     }
 }
 

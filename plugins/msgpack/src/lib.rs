@@ -46,7 +46,7 @@ impl Plugin for MsgpackPlugin {
 
     fn register(self: &Arc<Self>, registrar: &mut Registrar<'_>) {
         registrar.parser(Msgpack { limits: self.limits });
-        registrar.client_part(ClientPart::Parser, Self::NAME, include_str!("../client.js"));
+        registrar.client_part(ClientPart::Parser, Self::NAME, &tokens::client(include_str!("../client.js")));
     }
 }
 

@@ -18,3 +18,8 @@ pub use error::{DecodeError, EncodeError, Fault};
 pub use limits::Limits;
 pub use read::{Token, Tokens, date_from_ms, decode, string};
 pub use write::{Format, encode};
+
+/// The client part of a binary parser: what such parts share, and the parser's own text behind it.
+pub fn client(part: &str) -> String {
+    [include_str!("../client.js"), part].join("\n")
+}
