@@ -1,14 +1,15 @@
 //! A generation: one loaded and started copy of a plugin, with all that it has registered.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use concurrency::quarantine::Quarantine;
 use plugin_api::Manifest;
 use plugin_api::abi::host::{Fault, Instance, Registrations};
 
-use crate::config::Quarantine;
+use crate::config;
 use crate::panics::Panics;
 
 /// One started copy of a plugin.
@@ -30,8 +31,7 @@ pub struct Generation {
     /// All panics of the plugin, those of its other generations, too.
     pub tally: Arc<AtomicU64>,
     panics: Mutex<Panics>,
-    quarantined: AtomicBool,
-    reason: Mutex<Option<String>>,
+    quarantine: Quarantine,
 }
 
 impl Generation {
@@ -44,7 +44,7 @@ impl Generation {
         copy: Option<PathBuf>,
         registrations: Registrations,
         instance: Instance,
-        policy: Quarantine,
+        policy: config::Quarantine,
         tally: Arc<AtomicU64>,
     ) -> Arc<Self> {
         let counters = registrations.counters.iter().map(|_| AtomicU64::new(0)).collect();
@@ -58,8 +58,7 @@ impl Generation {
             counters,
             tally,
             panics: Mutex::new(Panics::new(policy)),
-            quarantined: AtomicBool::new(false),
-            reason: Mutex::new(None),
+            quarantine: Quarantine::new(),
         })
     }
 
@@ -71,11 +70,11 @@ impl Generation {
     /// Whether it has been taken out of service.
     #[inline]
     pub fn is_quarantined(&self) -> bool {
-        self.quarantined.load(Ordering::Relaxed)
+        self.quarantine.is_entered()
     }
 
     /// Takes another policy.
-    pub fn govern(&self, policy: Quarantine) {
+    pub fn govern(&self, policy: config::Quarantine) {
         self.panics.lock().unwrap_or_else(PoisonError::into_inner).govern(policy);
     }
 
@@ -90,8 +89,7 @@ impl Generation {
             tracing::debug!(plugin = self.name(), report = fault.report, "{line}, again");
             return;
         }
-        let consequence = if verdict.too_many && !self.quarantined.swap(true, Ordering::Relaxed) {
-            *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(line.clone());
+        let consequence = if verdict.too_many && self.quarantine.enter(&line) {
             "; the plugin is in quarantine until it is replaced, reloaded or configured anew"
         } else {
             ""
@@ -116,7 +114,7 @@ impl Generation {
 
     /// Why it is in quarantine.
     pub fn reason(&self) -> Option<String> {
-        self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.quarantine.why()
     }
 }
 

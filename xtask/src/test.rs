@@ -32,6 +32,8 @@ pub struct Args {
 enum Suite {
     /// Units, properties, examples in documentation, rules of the repository (cargo test)
     Rust,
+    /// The host's concurrency under every interleaving (loom)
+    Models,
     /// The npm clients of Primus and raw WebSockets against the running server
     Conformance,
     /// The loader: plugins that come, go, change and fail while the server runs
@@ -61,7 +63,7 @@ impl Suite {
     fn is_of_system(self) -> bool {
         match self {
             Self::Conformance | Self::Lifecycle | Self::Client | Self::Browser => true,
-            Self::Rust | Self::Docs => false,
+            Self::Rust | Self::Models | Self::Docs => false,
         }
     }
 
@@ -81,6 +83,11 @@ impl Suite {
             Self::Docs => {
                 command.args(["doc", "--no-deps", "--package", "switchboard-plugin-api"]).env("RUSTDOCFLAGS", "-D warnings")
             }
+            // Built apart: the flag is one of all crates. Optimised, since it is run millions of times.
+            Self::Models => command
+                .args(["test", "--package", "switchboard-concurrency", "--release", "--test", "models", "--target-dir"])
+                .arg(workspace.target.join("loom"))
+                .env("RUSTFLAGS", "--cfg loom"),
             _ => command.args(["test", "--workspace", "--no-fail-fast"]),
         };
         command

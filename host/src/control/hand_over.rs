@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use concurrency::moment::{Kept, Outcome};
 use plugin_api::value;
 
 use super::Control;
 use crate::inbox::Command;
 use crate::inbox::control::HandOver;
+use crate::upgrade::Moment;
 use crate::upgrade::channel::{ChannelError, Kind};
 use crate::upgrade::letters::diversion;
-use crate::upgrade::moment::{Kept, Moment, Outcome};
 use crate::upgrade::records::{PluginRecord, Taken};
 use crate::upgrade::successor::{Successor, UpgradeError};
 

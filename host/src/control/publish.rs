@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use concurrency::switch::Switch;
 use plugin_api::abi::host::StartFailure;
 
 use super::Control;
@@ -12,7 +13,6 @@ use crate::generation::{Generation, line_on};
 use crate::house::ClientLibrary;
 use crate::http::library::Library;
 use crate::inbox::Command;
-use crate::inbox::switch::Switch;
 use crate::snapshot::Snapshot;
 
 impl Control {
@@ -29,7 +29,7 @@ impl Control {
         } else {
             let switch = Arc::<Switch>::default();
             for inbox in &self.house.inboxes {
-                inbox.post(Command::Switch(switch.invite()));
+                inbox.post(Command::Switch(Switch::invite(&switch)));
             }
             let began = Instant::now();
             let most = self.config.server.max_state;

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
+use concurrency::retirement::{Held, is_last};
+
 use super::Control;
 use crate::generation::Generation;
 use crate::inbox::control::Request;
@@ -205,7 +207,6 @@ impl Control {
 /// Whether a retiring generation has no session, no parser in use and no place in a picture any more.
 fn is_idle(generation: &Arc<Generation>) -> bool {
     let registrations = &generation.registrations;
-    Arc::strong_count(generation) == 1
-        && registrations.transports.iter().all(|(_, transport)| Arc::strong_count(transport) == 1)
-        && registrations.parsers.iter().all(|parser| Arc::strong_count(parser) == 1)
+    let transports = registrations.transports.iter().map(|(_, transport)| transport as &dyn Held);
+    is_last(generation, transports.chain(registrations.parsers.iter().map(|parser| parser as &dyn Held)))
 }

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
+use concurrency::moment::Outcome;
 use plugin_api::{DisconnectReason, SparkId, value};
 use serde::Serialize;
 
@@ -16,9 +17,9 @@ use super::standing::Stage;
 use super::visitors::Silent;
 use crate::inbox::{Command, Inbox};
 use crate::spark::{Phase, Rare, Spark};
+use crate::upgrade::Moment;
 use crate::upgrade::channel::{Channel, Kind, MOST};
 use crate::upgrade::letters::letter;
-use crate::upgrade::moment::{Moment, Outcome};
 use crate::upgrade::records::{FreshRecord, LeftRecord, LettersRecord, SlotsRecord, SparkRecord, SparksRecord, WhoRecord};
 
 /// The bytes of sparks from which on they are sent.

@@ -45,7 +45,7 @@ use crate::inbox::exchange::Exchange;
 use crate::snapshot::Snapshot;
 use crate::spark::lingering::Lingering;
 use crate::spark::slab::Slab;
-use crate::upgrade::moment::Moment;
+use crate::upgrade::Moment;
 
 /// The bytes that one read may bring.
 const SCRATCH: usize = 256 * 1024;

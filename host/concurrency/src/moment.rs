@@ -1,13 +1,12 @@
 //! The moment of a hand-over: all shards stand still between two messages, tell what they have, and wait for what becomes of it.
 //!
-//! Knows when shards stop and when they go on. Knows nothing of what they tell.
+//! Knows when shards stop and when they go on. Knows nothing of what they tell, of where (`Way`), and of what is not taken
+//! (`Refused`).
 
-use std::collections::HashSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use super::channel::Channel;
+use crate::sync::{Arc, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, wait_at_most, wait_while};
 
 /// How much longer than to `until` shards are waited for: they stop by then at the end of a turn.
 const GRACE: Duration = Duration::from_secs(5);
@@ -16,40 +15,49 @@ const GRACE: Duration = Duration::from_secs(5);
 const TOLD_WITHIN: Duration = Duration::from_secs(30);
 
 /// What has become of it.
-#[derive(Clone)]
-pub enum Outcome {
-    /// The other process has everything, except these sparks.
-    Taken(Arc<HashSet<u64>>),
+pub enum Outcome<Refused> {
+    /// The other process has everything, except this.
+    Taken(Arc<Refused>),
     /// This one goes on as if nothing had been.
     Kept,
 }
 
+// Not derived: what is refused is shared, not cloned.
+impl<Refused> Clone for Outcome<Refused> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Taken(refused) => Self::Taken(Arc::clone(refused)),
+            Self::Kept => Self::Kept,
+        }
+    }
+}
+
 /// The moment, as all who take part in it see it.
-pub struct Moment {
+pub struct Moment<Way, Refused> {
     shards: usize,
     until: Instant,
     /// Shards whose requests are not all answered.
     asked: AtomicUsize,
-    state: Mutex<State>,
+    state: Mutex<State<Way, Refused>>,
     changed: Condvar,
 }
 
-#[derive(Default)]
-struct State {
+struct State<Way, Refused> {
     /// Shards that stand still.
     still: usize,
     /// Where they tell what they have, once all do.
-    channel: Option<Arc<Channel>>,
+    way: Option<Arc<Way>>,
     /// Shards that have told everything.
     told: usize,
     trouble: Option<String>,
-    outcome: Option<Outcome>,
+    outcome: Option<Outcome<Refused>>,
 }
 
-impl Moment {
+impl<Way, Refused> Moment<Way, Refused> {
     /// For so many shards, which stop when nothing is under way, and by `until` in any case.
     pub fn new(shards: usize, until: Instant) -> Arc<Self> {
-        Arc::new(Self { shards, until, asked: AtomicUsize::new(shards), state: Mutex::default(), changed: Condvar::new() })
+        let state = State { still: 0, way: None, told: 0, trouble: None, outcome: None };
+        Arc::new(Self { shards, until, asked: AtomicUsize::new(shards), state: Mutex::new(state), changed: Condvar::new() })
     }
 
     /// By when a shard stops in any case.
@@ -68,24 +76,23 @@ impl Moment {
     }
 
     /// A shard stops: waits until all do. Where it is to tell what it has; `None`: nowhere, it has come to nothing.
-    pub fn stop(&self) -> Option<Arc<Channel>> {
+    pub fn stop(&self) -> Option<Arc<Way>> {
         let mut state = self.state();
         state.still += 1;
         self.changed.notify_all();
-        let waits = |state: &mut State| state.channel.is_none() && state.outcome.is_none();
-        let state = self.changed.wait_while(state, waits).unwrap_or_else(PoisonError::into_inner);
-        state.channel.clone().filter(|_| state.outcome.is_none())
+        let state = wait_while(&self.changed, state, |state| state.way.is_none() && state.outcome.is_none());
+        state.way.clone().filter(|_| state.outcome.is_none())
     }
 
     /// A shard has told what it has, or could not: waits for what becomes of it.
-    pub fn told(&self, result: Result<(), String>) -> Outcome {
+    pub fn told(&self, result: Result<(), String>) -> Outcome<Refused> {
         let mut state = self.state();
         state.told += 1;
         if let Err(trouble) = result {
             state.trouble.get_or_insert(trouble);
         }
         self.changed.notify_all();
-        let state = self.changed.wait_while(state, |state| state.outcome.is_none()).unwrap_or_else(PoisonError::into_inner);
+        let state = wait_while(&self.changed, state, |state| state.outcome.is_none());
         state.outcome.clone().unwrap_or(Outcome::Kept)
     }
 
@@ -100,8 +107,8 @@ impl Moment {
     }
 
     /// Lets the shards tell what they have.
-    pub fn tell(&self, channel: &Arc<Channel>) {
-        self.state().channel = Some(Arc::clone(channel));
+    pub fn tell(&self, way: &Arc<Way>) {
+        self.state().way = Some(Arc::clone(way));
         self.changed.notify_all();
     }
 
@@ -116,40 +123,34 @@ impl Moment {
     }
 
     /// What has become of it; only the first word counts.
-    pub fn over(&self, outcome: Outcome) {
+    pub fn over(&self, outcome: Outcome<Refused>) {
         self.state().outcome.get_or_insert(outcome);
         self.changed.notify_all();
     }
 
-    fn wait(&self, within: Duration, waits: impl Fn(&State) -> bool, else_: &str) -> Result<(), String> {
-        let waited = self.changed.wait_timeout_while(self.state(), within, |state| waits(state));
-        let (_state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
-        if waited.timed_out() { Err(else_.to_owned()) } else { Ok(()) }
+    fn wait(&self, within: Duration, waits: impl Fn(&State<Way, Refused>) -> bool, else_: &str) -> Result<(), String> {
+        if wait_at_most(&self.changed, self.state(), within, waits) { Err(else_.to_owned()) } else { Ok(()) }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State<Way, Refused>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Lets the shards go on as if nothing had been, unless something has: also where what comes between panics.
-pub struct Kept<'a>(pub &'a Moment);
+pub struct Kept<'a, Way, Refused>(pub &'a Moment<Way, Refused>);
 
-impl Drop for Kept<'_> {
+impl<Way, Refused> Drop for Kept<'_, Way, Refused> {
     fn drop(&mut self) {
         self.0.over(Outcome::Kept);
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
-    use std::os::unix::net::UnixStream;
-
     use super::*;
 
-    fn channel() -> Arc<Channel> {
-        Arc::new(Channel::new(UnixStream::pair().unwrap().0).unwrap())
-    }
+    type Moment = super::Moment<&'static str, ()>;
 
     fn soon() -> Instant {
         Instant::now() + Duration::from_secs(20)
@@ -159,7 +160,9 @@ mod tests {
     fn shards(moment: &Arc<Moment>, tells: Result<(), String>) -> Vec<std::thread::JoinHandle<bool>> {
         let shard = |_| {
             let (moment, tells) = (Arc::clone(moment), tells.clone());
-            std::thread::spawn(move || moment.stop().is_some() && matches!(moment.told(tells), Outcome::Taken(_)))
+            std::thread::spawn(move || {
+                moment.stop().is_some_and(|way| *way == "there") && matches!(moment.told(tells), Outcome::Taken(_))
+            })
         };
         (0..3).map(shard).collect()
     }
@@ -169,7 +172,7 @@ mod tests {
         let moment = Moment::new(3, soon());
         let shards = shards(&moment, Ok(()));
         moment.gather().unwrap();
-        moment.tell(&channel());
+        moment.tell(&Arc::new("there"));
         moment.all_told().unwrap();
         moment.over(Outcome::Taken(Arc::default()));
         drop(Kept(&moment));
@@ -181,7 +184,7 @@ mod tests {
         let moment = Moment::new(3, soon());
         let shards = shards(&moment, Err("no room".to_owned()));
         moment.gather().unwrap();
-        moment.tell(&channel());
+        moment.tell(&Arc::new("there"));
         assert_eq!(moment.all_told(), Err("no room".to_owned()));
         drop(Kept(&moment));
         assert!(!shards.into_iter().any(|shard| shard.join().unwrap()));
