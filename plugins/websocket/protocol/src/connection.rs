@@ -1,7 +1,7 @@
 //! One WebSocket connection as a state machine (RFC 6455): bytes in, messages out.
 //!
 //! Knows frames, fragments and the closing handshake. Knows nothing of sockets or sparks, and not what its messages are for: a
-//! [`Receiver`] takes them. An idle connection is a few words: whatever is incomplete, and the compression's contexts, are
+//! [`Receiver`] takes them. An idle connection is a few words: whatever is unfinished, and the compression's contexts, are
 //! boxed when they are there.
 
 mod saved;
@@ -70,18 +70,16 @@ pub struct Over(pub DisconnectReason);
 /// One connection.
 pub struct Connection<Note = ()> {
     endpoint: Arc<Endpoint>,
-    /// A frame or a message of which more is to come.
-    incomplete: Option<Box<Incomplete>>,
+    /// There amid a frame or a message, or amid the end.
+    unfinished: Option<Box<Unfinished>>,
     /// There when permessage-deflate was negotiated.
     contexts: Option<Box<Contexts>>,
-    /// There in the phase of this name.
-    ending: Option<Box<Ending>>,
     phase: Phase,
     /// A word of the protocol above; up to seven bytes of it take no memory.
     pub note: Note,
 }
 
-const _: () = assert!(size_of::<Connection<u8>>() <= 40);
+const _: () = assert!(size_of::<Connection<u8>>() <= 32);
 
 /// Where the connection stands (RFC 6455, section 4 and 7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +97,14 @@ enum Phase {
     Closed,
 }
 
+/// What a connection is amid of.
+enum Unfinished {
+    /// A frame or a message of which more is to come.
+    Incoming(Incomplete),
+    /// The phase [`Phase::Ending`].
+    Ending(Ending),
+}
+
 /// How a connection is going to end.
 struct Ending {
     /// The payload of our close frame.
@@ -109,7 +115,7 @@ struct Ending {
 impl<Note> Connection<Note> {
     /// Before its handshake.
     pub fn new(endpoint: Arc<Endpoint>, note: Note) -> Self {
-        Self { endpoint, incomplete: None, contexts: None, ending: None, phase: Phase::Connecting, note }
+        Self { endpoint, unfinished: None, contexts: None, phase: Phase::Connecting, note }
     }
 
     /// Accepts a handshake: the exchange becomes the stream carrier. Tells how messages are framed, where that doesn't depend
@@ -187,7 +193,7 @@ impl<Note> Connection<Note> {
         match self.phase {
             Phase::Closing => Some(self.end(DisconnectReason::Timeout("the answer to the close frame".to_owned()))),
             Phase::Ending => {
-                let ending = self.ending.take()?;
+                let ending = self.take_ending()?;
                 write_control(Control::Close, &ending.close, &mut events.out());
                 Some(self.end(ending.reason))
             }
@@ -218,7 +224,7 @@ impl<Note> Connection<Note> {
             Phase::Connecting | Phase::Open => Some(self.end(DisconnectReason::Lost)),
             Phase::Closing => Some(self.end(DisconnectReason::Server)),
             Phase::Ending => {
-                let ending = self.ending.take()?;
+                let ending = self.take_ending()?;
                 Some(self.end(ending.reason))
             }
             Phase::Closed => None,
@@ -235,7 +241,7 @@ impl<Note> Connection<Note> {
         let mut at = 0;
         let mut over = None;
         while at < input.len() && matches!(self.phase, Phase::Open | Phase::Closing) {
-            if self.incomplete.is_none()
+            if self.unfinished.is_none()
                 && let Parsed::Header(header, size) = Header::parse(&input[at..])?
                 && header.end == End::Final
                 && header.coding == Coding::Plain
@@ -309,7 +315,11 @@ impl<Note> Connection<Note> {
         events: &mut Events<'_>,
     ) -> Result<(usize, Option<Over>), ProtocolError> {
         let mut over = None;
-        let mut incomplete = self.incomplete.take().unwrap_or_default();
+        let mut unfinished = self.unfinished.take().unwrap_or_else(|| Box::new(Unfinished::Incoming(Incomplete::default())));
+        let Unfinished::Incoming(incomplete) = &mut *unfinished else {
+            // Nothing is read in the phase that it is there in.
+            return Ok((input.len(), None));
+        };
         let used = if incomplete.is_inside_payload() {
             incomplete.take(input, self.endpoint.settings.max_message)?
         } else {
@@ -330,8 +340,8 @@ impl<Note> Connection<Note> {
         if let Some(message) = incomplete.end() {
             self.finish(message, receiver, events)?;
         }
-        if !incomplete.is_empty() {
-            self.incomplete = Some(incomplete);
+        if !incomplete.is_empty() && matches!(self.phase, Phase::Open | Phase::Closing) {
+            self.unfinished = Some(unfinished);
         }
         Ok((used, over))
     }
@@ -398,7 +408,7 @@ impl<Note> Connection<Note> {
         match self.phase {
             Phase::Open => {
                 self.phase = Phase::Ending;
-                self.ending = Some(Box::new(ending));
+                self.unfinished = Some(Box::new(Unfinished::Ending(ending)));
                 events.set_timer(TIMER, Duration::ZERO);
                 None
             }
@@ -409,9 +419,16 @@ impl<Note> Connection<Note> {
 
     fn end(&mut self, reason: DisconnectReason) -> Over {
         self.phase = Phase::Closed;
-        self.incomplete = None;
+        self.unfinished = None;
         self.contexts = None;
         Over(reason)
+    }
+
+    fn take_ending(&mut self) -> Option<Ending> {
+        match *self.unfinished.take()? {
+            Unfinished::Ending(ending) => Some(ending),
+            Unfinished::Incoming(_) => None,
+        }
     }
 
     #[inline]
@@ -447,7 +464,7 @@ mod tests {
         let mut receive = |bytes: &[u8]| {
             let over = connection.receive(&mut bytes.to_vec(), &mut Sieve, &mut Events::new(&mut EventSink::new()));
             assert_eq!(over, None);
-            connection.incomplete.is_some()
+            connection.unfinished.is_some()
         };
         let [fragment, ping, last] = [&b"\x01\x81\0\0\0\0a"[..], b"\x89\x80\0\0\0\0", b"\x80\x81\0\0\0\0b"];
         assert!(receive(&ping[..3]), "half a header");

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use plugin_api::value;
 use serde::{Deserialize, Serialize};
 
-use super::{Connection, Phase};
+use super::{Connection, Phase, Unfinished};
 use crate::deflate::{Contexts, SavedContexts};
 use crate::endpoint::Endpoint;
 use crate::incomplete::{Incomplete, SavedIncomplete};
@@ -26,9 +26,9 @@ impl<Note> Connection<Note> {
         if self.phase != Phase::Open {
             return None;
         }
-        let incomplete = match &self.incomplete {
-            Some(incomplete) => Some(incomplete.save()?),
-            None => None,
+        let incomplete = match self.unfinished.as_deref() {
+            Some(Unfinished::Incoming(incomplete)) => Some(incomplete.save()?),
+            Some(Unfinished::Ending(_)) | None => None,
         };
         let contexts = match &self.contexts {
             Some(contexts) => Some(contexts.save()?),
@@ -40,14 +40,14 @@ impl<Note> Connection<Note> {
     /// A connection that goes on from a saved state; `None` where that makes no sense.
     pub fn restore(endpoint: Arc<Endpoint>, note: Note, state: &[u8]) -> Option<Self> {
         let saved: Saved = value::decode(state).ok()?;
-        let incomplete = match saved.incomplete {
-            Some(saved) => Some(Box::new(Incomplete::restore(saved)?)),
+        let unfinished = match saved.incomplete {
+            Some(saved) => Some(Box::new(Unfinished::Incoming(Incomplete::restore(saved)?))),
             None => None,
         };
         let contexts = match saved.contexts {
             Some(saved) => Some(Box::new(Contexts::restore(&saved)?)),
             None => None,
         };
-        Some(Self { endpoint, incomplete, contexts, ending: None, phase: Phase::Open, note })
+        Some(Self { endpoint, unfinished, contexts, phase: Phase::Open, note })
     }
 }
