@@ -61,6 +61,13 @@ impl Request<'static> {
         self
     }
 
+    /// The same of a client with this address.
+    #[must_use]
+    pub fn with_address(mut self, address: SocketAddr) -> Self {
+        self.address = Cow::Owned(address.to_string());
+        self
+    }
+
     /// The same as the first request of a session, whose spark has this public id.
     #[must_use]
     pub fn with_spark_id(mut self, id: &str) -> Self {

@@ -134,7 +134,7 @@ test('who comes too often is told and goes', async (t) => {
   assert.equal(await one.ask(1), 1);
   assert.equal(await two.ask(2), 2);
   const three = await Device.connect(t, addresses[0]);
-  assert.deepEqual(await three.inbox.take(), { error: 'no address may have more than 2 sessions' });
+  assert.deepEqual(await three.inbox.take(), { error: 'clients of this address have as many sessions as they may have (max_sessions_per_address): close one first' });
   await until('its end', () => three.closed);
   one.socket.destroy();
   await until('room for another one', async () => {

@@ -100,9 +100,20 @@ impl TransportHarness {
     #[track_caller]
     pub fn open(&self, request: impl Into<Request<'static>>) -> SessionHarness {
         let request = request.into();
-        let request = if request.spark_id().is_none() { request.with_spark_id("spark") } else { request };
         let route = self.route(request.clone());
         assert!(matches!(route, Route::Open | Route::OpenBare), "the transport opens no session: {route:?}");
+        self.open_late(request)
+    }
+
+    /// The same without asking for the route: that was asked long ago, as where authorizers think in between.
+    ///
+    /// # Panics
+    ///
+    /// The transport panics.
+    #[track_caller]
+    pub fn open_late(&self, request: impl Into<Request<'static>>) -> SessionHarness {
+        let request = request.into();
+        let request = if request.spark_id().is_none() { request.with_spark_id("spark") } else { request };
         let handle = done(with_raw(&request, |raw| self.transport.open(raw)));
         let mut session = SessionHarness::of(handle);
         session.opening = session.request(request).1;

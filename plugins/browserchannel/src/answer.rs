@@ -1,6 +1,7 @@
 //! Answers that need no session: which hosts there are, and what is wrong with a request.
 
 use plugin_api::Response;
+use seats::Full;
 
 use crate::carrier;
 
@@ -39,6 +40,11 @@ pub fn unknown_session() -> Response {
 /// A request is refused.
 pub fn refusal(status: u16, reason: &str) -> Response {
     uncached(status, "text/html").with_body(format!("<html><body><h1>{reason}</h1></body></html>"))
+}
+
+/// The client's address has too many sessions.
+pub fn full(full: Full) -> Response {
+    refusal(503, &full.to_string())
 }
 
 /// A client's messages have come. It is told whether arrays have a way to it, which was sent last (-1: none), and how many bytes

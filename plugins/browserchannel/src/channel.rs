@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plugin_api::{DisconnectReason, Events, ExchangeId, Kind, Request, TimerId};
-use seats::Seat;
+use seats::{Full, Seat};
 
 use crate::answer;
 use crate::arrays::Arrays;
@@ -29,7 +29,7 @@ const VERSION: u8 = 8;
 /// One session.
 pub struct Channel {
     endpoint: Arc<Endpoint>,
-    _seat: Seat,
+    seat: Result<Seat, Full>,
     sid: String,
     phase: Phase,
     arrays: Arrays,
@@ -63,10 +63,10 @@ struct BackChannel {
 
 impl Channel {
     /// Before its first request.
-    pub fn new(endpoint: Arc<Endpoint>, seat: Seat) -> Self {
+    pub fn new(endpoint: Arc<Endpoint>, seat: Result<Seat, Full>) -> Self {
         Self {
             endpoint,
-            _seat: seat,
+            seat,
             sid: directory::fresh_sid(),
             phase: Phase::New,
             arrays: Arrays::default(),
@@ -112,6 +112,11 @@ impl Channel {
 
     /// The first request: the session's id is told in its answer, which is a chunk of the first arrays.
     fn begin(&mut self, exchange: ExchangeId, rid: Option<u64>, request: &Request<'_>, events: &mut Events<'_>) {
+        if let Err(full) = self.seat {
+            self.phase = Phase::Closed;
+            events.respond(exchange, answer::full(full));
+            return events.close(DisconnectReason::Limit("max_sessions_per_address".to_owned()));
+        }
         let batch = match Batch::of(request) {
             Ok(batch) => batch,
             Err(bad) => {

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use plugin_api::{Request, StartError};
+use plugin_api::StartError;
 use seats::Seats;
 
 use crate::config::{Config, Settings};
@@ -34,11 +34,6 @@ impl Endpoint {
             seats: Arc::new(Seats::new(config.max_sessions_per_address)),
             abandoned: Mutex::default(),
         })
-    }
-
-    /// Whether the address of a request may have one more session.
-    pub fn has_room_for(&self, request: &Request<'_>) -> bool {
-        self.seats.has_room_for(request)
     }
 
     /// One of the prefixes of the host's name, if there are any.

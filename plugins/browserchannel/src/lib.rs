@@ -110,10 +110,9 @@ impl BrowserChannelTransport {
     }
 
     fn if_there_is_room(&self, request: &Request<'_>, route: Route) -> Route {
-        if self.endpoint.has_room_for(request) {
-            route
-        } else {
-            Route::Respond(answer::refusal(503, "too many sessions of this address"))
+        match self.endpoint.seats.check(request) {
+            Ok(()) => route,
+            Err(full) => Route::Respond(answer::full(full)),
         }
     }
 }

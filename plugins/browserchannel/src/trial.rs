@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use plugin_api::{DisconnectReason, Events, ExchangeId, Response, TimerId};
-use seats::Seat;
+use seats::{Full, Seat};
 
+use crate::answer;
 use crate::ask::Ask;
 use crate::carrier::Carrier;
 
@@ -17,14 +18,14 @@ const PAUSE: Duration = Duration::from_secs(2);
 
 /// A trial.
 pub struct Trial {
-    _seat: Seat,
+    seat: Result<Seat, Full>,
     response: Option<(ExchangeId, Carrier)>,
 }
 
 impl Trial {
     /// Before its request.
-    pub fn new(seat: Seat) -> Self {
-        Self { _seat: seat, response: None }
+    pub fn new(seat: Result<Seat, Full>) -> Self {
+        Self { seat, response: None }
     }
 
     /// The request.
@@ -32,6 +33,10 @@ impl Trial {
         let (Ask::Trial(form), None) = (ask, &self.response) else {
             return events.respond(exchange, Response::text(400, "a trial has a single request"));
         };
+        if let Err(full) = self.seat {
+            events.respond(exchange, answer::full(full));
+            return events.close(DisconnectReason::Limit("max_sessions_per_address".to_owned()));
+        }
         let mut carrier = Carrier::new(*form, domain);
         let mut head = carrier.head();
         let mut beginning = std::mem::take(&mut head.body);

@@ -3,6 +3,7 @@
 mod support;
 
 use browserchannel::config::Config;
+use plugin_api::testing::Event;
 use plugin_api::{Request, Route};
 use support::{Client, asked, response, status_and_body, transport, with};
 
@@ -71,6 +72,10 @@ fn an_address_has_so_many_sessions_and_no_more() {
     let client = Client::of(&transport);
     assert_eq!(response(transport.route(asked("POST /bind?RID=1"))).status, 503);
     assert_eq!(response(transport.route(asked("GET /test?TYPE=xmlhttp"))).status, 503);
+    for late in ["POST /bind?RID=1", "GET /test?TYPE=xmlhttp"] {
+        let late = transport.open_late(asked(late));
+        assert!(matches!(late.opening(), [Event::Respond(_, response), Event::Close(_)] if response.status == 503));
+    }
     drop(client);
     assert_eq!(transport.route(asked("POST /bind?RID=1")), Route::Open);
     assert_eq!(transport.route(asked("GET /test?TYPE=xmlhttp")), Route::OpenBare);

@@ -128,7 +128,7 @@ impl Server {
         if !self.versions.contains(&parameters.dialect.version) {
             return Err(Refusal::Version.response());
         }
-        if !self.seats.has_room_for(request) {
+        if self.seats.check(request).is_err() {
             return Err(Refusal::TooManySessions.response());
         }
         match parameters.carriage {

@@ -101,7 +101,7 @@ impl Transport for EngineIoTransport {
             // A request that was routed here has them.
             _ => Parameters { dialect: Dialect::default(), carriage: Carriage::Polling, sid: None },
         };
-        EngineIo::new(Arc::clone(&self.server), parameters.dialect, self.server.seats.take(request))
+        EngineIo::new(Arc::clone(&self.server), parameters.dialect, self.server.seats.take(request).ok())
     }
 
     fn frame(&self, class: FrameClass, kind: Kind, payload: &[u8], out: &mut Out<'_>) {

@@ -38,7 +38,8 @@ pub struct EngineIo {
     core: Core,
     /// A WebSocket that is tried, or carries the session.
     stream: Option<Box<Stream>>,
-    seat: Seat,
+    /// `None` for one that came too late to have one.
+    seat: Option<Seat>,
 }
 
 /// What another process needs to go on with a session that a WebSocket carries.
@@ -82,7 +83,7 @@ enum Phase {
 
 impl EngineIo {
     /// Before its first request.
-    pub fn new(server: Arc<Server>, dialect: Dialect, seat: Seat) -> Self {
+    pub fn new(server: Arc<Server>, dialect: Dialect, seat: Option<Seat>) -> Self {
         let core = Core {
             server,
             dialect,
@@ -100,7 +101,7 @@ impl EngineIo {
         let saved: Saved = value::decode(state).ok()?;
         let dialect = Dialect::of_class(FrameClass(saved.dialect));
         let connection = Connection::restore(Arc::clone(&server.endpoint), (), &saved.connection)?;
-        let seat = server.seats.take_over(saved.address);
+        let seat = saved.address.map(|address| server.seats.take_over(address));
         let mut session = Self::new(server, dialect, seat);
         session.core.phase = Phase::Streaming;
         session.core.heartbeat = if saved.is_listening { Heartbeat::Listening } else { Heartbeat::Resting };
@@ -110,6 +111,10 @@ impl EngineIo {
 
     fn begin(&mut self, exchange: ExchangeId, request: &Request<'_>, carriage: Carriage, events: &mut Events<'_>) {
         let core = &mut self.core;
+        if self.seat.is_none() {
+            core.ended = Some(DisconnectReason::Limit("max_sessions_per_address".to_owned()));
+            return events.respond(exchange, Refusal::TooManySessions.response());
+        }
         let sid = request.spark_id().unwrap_or_default();
         let open = handshake::open_packet(&core.server, sid, carriage);
         match carriage {
@@ -408,7 +413,7 @@ impl Session for EngineIo {
         let saved = Saved {
             dialect: core.dialect.class().0,
             is_listening: core.heartbeat == Heartbeat::Listening,
-            address: self.seat.address(),
+            address: self.seat.as_ref().map(Seat::address),
             connection: stream.connection.save()?,
         };
         value::to_vec(&saved).ok()

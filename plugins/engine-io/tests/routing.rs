@@ -3,6 +3,7 @@
 mod support;
 
 use engine_io::config::Config;
+use plugin_api::testing::Event;
 use plugin_api::{Request, Route};
 use support::*;
 
@@ -60,6 +61,8 @@ fn an_address_has_so_many_sessions_at_a_time() {
     let session = transport.open(polling("GET", 4, ""));
     let Route::Respond(response) = transport.route(polling("GET", 4, "")) else { panic!("there is no place") };
     assert_eq!((response.status, response.body.as_slice()), (503, br#"{"code":4,"message":"Forbidden"}"#.as_slice()));
-    drop(session);
+    let late = transport.open_late(polling("GET", 4, ""));
+    assert!(matches!(late.opening(), [Event::Respond(_, response), Event::Close(_)] if response.status == 503));
+    drop((session, late));
     assert_eq!(transport.route(polling("GET", 4, "")), Route::Open);
 }

@@ -1,10 +1,9 @@
 //! Which spark has which of the names that clients choose for their sessions. All shards share it.
 //!
-//! A session that has been closed stays known for a moment, so that a client that asks again is told of it. Also counts the
-//! sessions of each address. Knows nothing of frames.
+//! A session that has been closed stays known for a moment, so that a client that asks again is told of it. Knows nothing of
+//! frames.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,7 +23,6 @@ struct Entries {
     names: HashMap<Box<str>, Entry>,
     /// Closed sessions in the order in which they are forgotten.
     closed: VecDeque<(Instant, Box<str>)>,
-    addresses: HashMap<IpAddr, u32>,
 }
 
 #[derive(Debug)]
@@ -89,27 +87,6 @@ impl Directory {
         }
     }
 
-    /// How many sessions an address has.
-    pub fn sessions_of(&self, address: IpAddr) -> u32 {
-        self.entries().addresses.get(&address).copied().unwrap_or_default()
-    }
-
-    /// An address has one more.
-    pub fn count(&self, address: IpAddr) {
-        *self.entries().addresses.entry(address).or_default() += 1;
-    }
-
-    /// An address has one less.
-    pub fn discount(&self, address: IpAddr) {
-        let mut entries = self.entries();
-        if let Some(count) = entries.addresses.get_mut(&address) {
-            *count -= 1;
-            if *count == 0 {
-                entries.addresses.remove(&address);
-            }
-        }
-    }
-
     /// The names of open sessions and their sparks' ids, for the next generation.
     pub fn open(&self) -> Vec<(String, String)> {
         let entries = self.entries();
@@ -168,17 +145,5 @@ mod tests {
         }
         assert_eq!(directory.find("0", now), Known::No);
         assert_eq!(directory.find(&REMEMBERED.to_string(), now), Known::Closed(Closing::normal()));
-    }
-
-    #[test]
-    fn addresses_without_sessions_take_no_room() {
-        let directory = Directory::default();
-        let address = IpAddr::from([192, 0, 2, 1]);
-        directory.count(address);
-        directory.count(address);
-        assert_eq!(directory.sessions_of(address), 2);
-        directory.discount(address);
-        directory.discount(address);
-        assert!(directory.entries().addresses.is_empty());
     }
 }

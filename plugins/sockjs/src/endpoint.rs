@@ -1,14 +1,14 @@
 //! What all sessions share: settings, the directory, and the pages.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use plugin_api::Request;
+use plugin_api::{DisconnectReason, Events, ExchangeId, Request, Response};
+use seats::{Full, Seats};
 use websocket_protocol::{Endpoint as WebSocketEndpoint, Settings as WebSocketSettings};
 
 use crate::config::Settings;
 use crate::directory::Directory;
-use crate::http::Iframe;
+use crate::http::{self, Iframe};
 
 /// What all sessions share.
 pub struct Endpoint {
@@ -16,6 +16,8 @@ pub struct Endpoint {
     pub settings: Settings,
     /// Who has which name.
     pub directory: Directory,
+    /// How many sessions each address has.
+    pub seats: Arc<Seats>,
     /// The page for frames.
     pub iframe: Iframe,
     /// How WebSockets are spoken.
@@ -30,43 +32,38 @@ impl Endpoint {
         let max_message = settings.max_message.saturating_mul(2).saturating_add(64);
         let websocket = WebSocketSettings { max_message, ..WebSocketSettings::default() };
         let websocket = Arc::new(WebSocketEndpoint::new(websocket));
-        Self { settings, directory: Directory::default(), iframe, websocket }
-    }
-
-    /// Whether the address of a request may have one more session.
-    pub fn has_room_for(&self, request: &Request<'_>) -> bool {
-        request
-            .address()
-            .is_none_or(|address| self.directory.sessions_of(address.ip()) < self.settings.max_sessions_per_address)
+        let seats = Arc::new(Seats::new(settings.max_sessions_per_address));
+        Self { settings, directory: Directory::default(), seats, iframe, websocket }
     }
 }
 
-/// A session's place among those of its address; it is given back when it is dropped.
+/// The answer to a client whose address has too many sessions.
+pub fn refusal(full: Full) -> Response {
+    http::refusal(503, &full.to_string())
+}
+
+/// A session's place among those of its address, and what all share.
 pub struct Seat {
     endpoint: Arc<Endpoint>,
-    address: Option<IpAddr>,
+    taken: Result<seats::Seat, Full>,
 }
 
 impl Seat {
-    /// For the address of a request.
+    /// For the address of a request, if it may have one.
     pub fn take(endpoint: &Arc<Endpoint>, request: &Request<'_>) -> Self {
-        let address = request.address().map(|address| address.ip());
-        if let Some(address) = address {
-            endpoint.directory.count(address);
-        }
-        Self { endpoint: Arc::clone(endpoint), address }
+        Self { endpoint: Arc::clone(endpoint), taken: endpoint.seats.take(request) }
     }
 
     /// What all sessions share.
     pub fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
     }
-}
 
-impl Drop for Seat {
-    fn drop(&mut self) {
-        if let Some(address) = self.address {
-            self.endpoint.directory.discount(address);
-        }
+    /// Ends a session that has none.
+    pub fn is_refused(&self, exchange: ExchangeId, events: &mut Events<'_>) -> bool {
+        let Err(full) = self.taken else { return false };
+        events.respond(exchange, refusal(full));
+        events.close(DisconnectReason::Limit("max_sessions_per_address".to_owned()));
+        true
     }
 }

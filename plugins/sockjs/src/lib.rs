@@ -154,10 +154,9 @@ impl SockJsTransport {
     }
 
     fn open_if_there_is_room(&self, request: &Request<'_>) -> Route {
-        if self.endpoint.has_room_for(request) {
-            Route::Open
-        } else {
-            Route::Respond(http::refusal(503, "too many sessions of this address"))
+        match self.endpoint.seats.check(request) {
+            Ok(()) => Route::Open,
+            Err(full) => Route::Respond(endpoint::refusal(full)),
         }
     }
 }

@@ -81,6 +81,10 @@ impl OverHttp {
 
     fn attach(&mut self, exchange: ExchangeId, carrier: Carrier, request: &Request<'_>, events: &mut Events<'_>) {
         if let Phase::New = self.phase {
+            if self.seat.is_refused(exchange, events) {
+                self.phase = Phase::Closed;
+                return;
+            }
             if !self.enter(request) {
                 return self.refuse_name(exchange, &carrier, events);
             }

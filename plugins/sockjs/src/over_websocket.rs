@@ -112,6 +112,9 @@ impl OverWebSocket {
         if !self.connection.is_connecting() {
             return events.respond(exchange, Response::text(400, "a WebSocket has a single request"));
         }
+        if self.seat.is_refused(exchange, events) {
+            return;
+        }
         match self.connection.accept(exchange, request, events) {
             Ok(class) => {
                 let framing = self.connection.note.framing;

@@ -2,6 +2,7 @@
 
 mod support;
 
+use plugin_api::testing::Event;
 use plugin_api::{Carrier, ExchangeId, Request, Response, Route};
 use sockjs::config::Config;
 use support::{asked, header_of, response, transport, with};
@@ -126,6 +127,10 @@ fn an_address_has_so_many_sessions_and_no_more() {
     let session = transport.open(asked("POST /primus/0/a/xhr"));
     assert_eq!(response(transport.route(asked("POST /primus/0/b/xhr"))).status, 503);
     assert_eq!(transport.route(asked("POST /primus/0/a/xhr")), Route::Session("spark".to_owned()));
+    for late in ["POST /primus/0/b/xhr", "GET /primus/websocket"] {
+        let late = transport.open_late(asked(late));
+        assert!(matches!(late.opening(), [Event::Respond(_, response), Event::Close(_)] if response.status == 503));
+    }
     drop(session);
     assert_eq!(transport.route(asked("POST /primus/0/b/xhr")), Route::Open);
 }

@@ -296,7 +296,9 @@ fn an_address_has_so_many_sessions() {
     let Route::Respond(refused) = transport.route("/primus/sse") else { panic!("there is no room") };
     assert_eq!(refused.status, 503);
     assert!(String::from_utf8_lossy(&refused.body).contains("max_sessions_per_address"));
-    drop(sessions);
+    let late = transport.open_late(Request::new("GET", "/primus/sse"));
+    assert!(matches!(late.opening(), [Event::Respond(_, response), Event::Close(_)] if response.status == 503));
+    drop((sessions, late));
     assert_eq!(transport.route("/primus/sse"), Route::Open);
 }
 

@@ -91,7 +91,7 @@ impl Transport for TcpTransport {
 
     fn open(&self, request: &Request<'_>) -> TcpSession {
         let mode = Self::mode(request).unwrap_or_default();
-        TcpSession::new(&self.shared, mode, request.address().map(|address| address.ip()))
+        TcpSession::new(&self.shared, mode, self.shared.seats.take(request))
     }
 
     fn frame(&self, class: FrameClass, _: Kind, payload: &[u8], out: &mut Out<'_>) {

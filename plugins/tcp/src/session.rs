@@ -1,11 +1,10 @@
 //! One connection as a session of the host: bytes in, messages out.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use plugin_api::{Carrier, Close, DisconnectReason, Events, ExchangeId, Kind, Request, Response, Session, TimerId};
 
-use seats::Seat;
+use seats::{Full, Seat};
 
 use crate::Shared;
 use crate::class_of;
@@ -19,8 +18,8 @@ const MESSAGE: TimerId = TimerId(0);
 pub struct TcpSession {
     shared: Arc<Shared>,
     mode: Mode,
-    /// Its place among those of its address; `None` where there was none left.
-    seat: Option<Seat>,
+    /// Its place among those of its address, if there was one left.
+    seat: Result<Seat, Full>,
     /// The beginning of a message whose end has not come yet.
     tail: Vec<u8>,
     /// Whether the time of that message runs.
@@ -28,10 +27,7 @@ pub struct TcpSession {
 }
 
 impl TcpSession {
-    pub(crate) fn new(shared: &Arc<Shared>, mode: Mode, address: Option<IpAddr>) -> Self {
-        // Every connection that the host has accepted has one.
-        let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        let seat = shared.seats.try_take(address);
+    pub(crate) fn new(shared: &Arc<Shared>, mode: Mode, seat: Result<Seat, Full>) -> Self {
         Self { shared: Arc::clone(shared), mode, seat, tail: Vec::new(), timed: false }
     }
 
@@ -85,9 +81,8 @@ impl TcpSession {
 
 impl Session for TcpSession {
     fn request(&mut self, exchange: ExchangeId, _: &Request<'_>, events: &mut Events<'_>) {
-        if self.seat.is_none() {
-            let refusal = format!("no address may have more than {} sessions", self.shared.limits.sessions_per_address);
-            events.respond(exchange, Response::text(429, refusal));
+        if let Err(full) = self.seat {
+            events.respond(exchange, Response::text(503, full.to_string()));
             return events.close(DisconnectReason::Limit("max_sessions_per_address".to_owned()));
         }
         events.upgrade(exchange, &[]);

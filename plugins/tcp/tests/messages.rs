@@ -133,7 +133,7 @@ fn who_is_refused_is_told_why_in_the_framing_of_the_address() {
 fn an_address_has_so_many_sessions_and_no_more() {
     let transport = transport(Config { max_sessions_per_address: 1, ..Config::default() });
     let first = transport.open(connection(LINES, "10.0.0.1:1"));
-    let is_refused = |session: &SessionHarness| matches!(session.opening(), [Event::Respond(_, response), Event::Close(_)] if response.status == 429);
+    let is_refused = |session: &SessionHarness| matches!(session.opening(), [Event::Respond(_, response), Event::Close(_)] if response.status == 503);
     assert!(is_refused(&transport.open(connection(LINES, "10.0.0.1:2"))));
     assert!(!is_refused(&transport.open(connection(LINES, "10.0.0.2:1"))));
     drop(first);

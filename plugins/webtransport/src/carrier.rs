@@ -236,8 +236,7 @@ impl Service {
     /// One connection, from its handshake to its end.
     async fn session(self: Arc<Self>, incoming: IncomingSession) {
         let peer = incoming.remote_address();
-        let Some(_seat) = self.seats.try_take(peer.ip()) else {
-            tracing::debug!(%peer, "refused: its address has as many sessions as it may have");
+        let Ok(_seat) = self.seats.take_for(peer.ip()) else {
             return incoming.refuse();
         };
         if let Err(error) = self.carry(incoming).await {

@@ -58,7 +58,7 @@ mod token;
 mod window;
 
 pub use refusal::Refusal;
-use seats::{Seat, Seats};
+use seats::Seats;
 pub use session::Session;
 pub use token::Token;
 pub use window::Misnumbered;
@@ -201,10 +201,6 @@ impl<C: Carriage> Resumable<C> {
         let seats = Arc::new(Seats::new(limits.max_sessions_per_address));
         Self(Arc::new(Endpoint { carriage, limits, seats }))
     }
-
-    fn seat(&self, request: &Request<'_>) -> Seat {
-        self.0.seats.take(request)
-    }
 }
 
 impl<C: Carriage> Transport for Resumable<C> {
@@ -229,13 +225,15 @@ impl<C: Carriage> Transport for Resumable<C> {
             Some(Ok(named)) => Route::Session(named.token.public().to_owned()),
             Some(Err(refusal)) => Route::Respond(refusal.response()),
             None if request.method() != "GET" => Route::Respond(Refusal::Gone.response()),
-            None if self.0.seats.has_room_for(request) => Route::Open,
-            None => Route::Respond(Refusal::Sessions(self.0.limits.max_sessions_per_address).response()),
+            None => match self.0.seats.check(request) {
+                Ok(()) => Route::Open,
+                Err(full) => Route::Respond(Refusal::from(full).response()),
+            },
         }
     }
 
     fn open(&self, request: &Request<'_>) -> Session<C> {
-        Session::new(Arc::clone(&self.0), self.seat(request))
+        Session::new(Arc::clone(&self.0), self.0.seats.take(request))
     }
 
     /// Each session numbers its own messages: none is shared.

@@ -1,6 +1,7 @@
 //! What a client is told when a request is not what it has to be: a status and one line.
 
 use plugin_api::Response;
+use seats::Full;
 
 use crate::frames::Malformed;
 use crate::token::NoRandomness;
@@ -19,8 +20,8 @@ pub enum Refusal {
     #[error("there is no such session: it is over, or was never opened")]
     Gone,
     /// The address has as many sessions as it may.
-    #[error("clients of this address have {0} sessions, and may not have more (max_sessions_per_address)")]
-    Sessions(u32),
+    #[error(transparent)]
+    Full(#[from] Full),
     /// The query's `_ack` is no number.
     #[error("`_ack` is {0:?}: it has to be the number of the last message that was received, or 0")]
     Acknowledgement(String),
@@ -62,7 +63,7 @@ impl Refusal {
             // What it asks for is not there any more, as the whole session.
             Self::Gone | Self::Misnumbered(Misnumbered::Forgotten { .. }) => 410,
             Self::TooLong { .. } => 413,
-            Self::Sessions(_) | Self::NoRandomness(_) => 503,
+            Self::Full(_) | Self::NoRandomness(_) => 503,
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plugin_api::{Carrier as Gone, Close, DisconnectReason, Events, ExchangeId, Kind, Request, Response, TimerId};
-use seats::Seat;
+use seats::{Full, Seat};
 
 use crate::frames::Messages;
 use crate::refusal::Refusal;
@@ -27,7 +27,7 @@ pub const STREAM: TimerId = TimerId(2);
 /// One session.
 pub struct Session<C> {
     endpoint: Arc<Endpoint<C>>,
-    _seat: Seat,
+    seat: Result<Seat, Full>,
     phase: Phase,
     /// What it is named by, once it is open.
     token: Option<Token>,
@@ -92,10 +92,10 @@ impl Named {
 
 impl<C: Carriage> Session<C> {
     /// Before its first request.
-    pub(crate) fn new(endpoint: Arc<Endpoint<C>>, seat: Seat) -> Self {
+    pub(crate) fn new(endpoint: Arc<Endpoint<C>>, seat: Result<Seat, Full>) -> Self {
         Self {
             endpoint,
-            _seat: seat,
+            seat,
             phase: Phase::New,
             token: None,
             client: Client::Speaking,
@@ -107,6 +107,11 @@ impl<C: Carriage> Session<C> {
     }
 
     fn begin(&mut self, exchange: ExchangeId, request: &Request<'_>, events: &mut Events<'_>) {
+        if let Err(full) = self.seat {
+            self.phase = Phase::Closed;
+            events.respond(exchange, Refusal::from(full).response());
+            return events.close(DisconnectReason::Limit("max_sessions_per_address".to_owned()));
+        }
         let public = request.spark_id().unwrap_or_default();
         let (token, ticket) = match Token::new(public).and_then(|token| Ok((token, secret()?))) {
             Ok(both) => both,
