@@ -26,6 +26,9 @@ pub struct Config {
     pub close_code: Option<u16>,
     /// How long to wait for a client's answer to a close frame, in milliseconds. Default: 10000.
     pub close_timeout_ms: u64,
+    /// How many connections clients of one address may have at a time; an IPv6 address counts with its /64. Those beyond get
+    /// status 503. Default: 10000.
+    pub max_sessions_per_address: u32,
     /// Turns permessage-deflate on for clients that offer it. Default: off.
     pub compression: Option<CompressionConfig>,
     /// A path below the server's pathname that sends every message back as it came, without any spark: for conformance
@@ -41,6 +44,7 @@ impl Default for Config {
             subprotocols: Vec::new(),
             close_code: None,
             close_timeout_ms: 10_000,
+            max_sessions_per_address: 10_000,
             compression: None,
             echo_path: None,
         }
@@ -96,6 +100,9 @@ impl Config {
                     format!("`{name}` is no token: letters, digits and !#$%&'*+-.^_`|~"),
                 ));
             }
+        }
+        if self.max_sessions_per_address == 0 {
+            return Err(StartError::at("max_sessions_per_address", "nobody could connect; it is at least 1"));
         }
         Ok(Settings {
             max_message: self.max_message_bytes,
@@ -183,6 +190,7 @@ mod tests {
             ("origins[1]", Config { origins: vec!["self".into(), "chat".into()], ..Config::default() }),
             ("subprotocols[0]", Config { subprotocols: vec!["a b".into()], ..Config::default() }),
             ("close_code", Config { close_code: Some(1005), ..Config::default() }),
+            ("max_sessions_per_address", Config { max_sessions_per_address: 0, ..Config::default() }),
             ("echo_path", Config { echo_path: Some("echo".into()), ..Config::default() }),
             ("echo_path", Config { echo_path: Some("/".into()), ..Config::default() }),
             ("compression.level", compression(|config| config.level = 0)),

@@ -14,6 +14,7 @@ pub mod config;
 mod session;
 
 use config::Config;
+use seats::Seats;
 use session::Purpose;
 pub use session::WebSocket;
 use websocket_protocol::Endpoint;
@@ -44,6 +45,7 @@ export_plugin!(WebSocketPlugin);
 #[derive(Clone)]
 pub struct WebSocketTransport {
     endpoint: Arc<Endpoint>,
+    seats: Arc<Seats>,
     /// The path of the echo below the pathname.
     echo_path: Option<Arc<str>>,
 }
@@ -55,7 +57,8 @@ impl WebSocketTransport {
     /// The first setting that makes no sense.
     pub fn new(config: Config) -> Result<Self, StartError> {
         let echo_path = config.checked_echo_path()?.map(Arc::from);
-        Ok(Self { endpoint: Arc::new(Endpoint::new(config.settings()?)), echo_path })
+        let seats = Arc::new(Seats::new(config.max_sessions_per_address));
+        Ok(Self { endpoint: Arc::new(Endpoint::new(config.settings()?)), seats, echo_path })
     }
 
     /// What happens at the request's path: `None` if it is not one of ours.
@@ -79,16 +82,19 @@ impl Transport for WebSocketTransport {
         let Some(purpose) = self.purpose(request).filter(|_| request.method() == "GET") else {
             return Route::Pass;
         };
-        match (websocket_protocol::judge(request, &self.endpoint.settings), purpose) {
-            (Ok(_), Purpose::Messages) => Route::Open,
-            (Ok(_), Purpose::Echo) => Route::OpenBare,
-            (Err(refusal), _) => Route::Respond(refusal.response()),
+        if let Err(refusal) = websocket_protocol::judge(request, &self.endpoint.settings) {
+            return Route::Respond(refusal.response());
+        }
+        match (self.seats.check(request), purpose) {
+            (Ok(()), Purpose::Messages) => Route::Open,
+            (Ok(()), Purpose::Echo) => Route::OpenBare,
+            (Err(full), _) => Route::Respond(session::refusal(full)),
         }
     }
 
     fn open(&self, request: &Request<'_>) -> WebSocket {
         let purpose = self.purpose(request).unwrap_or(Purpose::Messages);
-        WebSocket::new(Arc::clone(&self.endpoint), purpose)
+        WebSocket::new(Arc::clone(&self.endpoint), self.seats.take(request), purpose)
     }
 
     fn frame(&self, class: FrameClass, kind: Kind, payload: &[u8], out: &mut Out<'_>) {
@@ -96,6 +102,6 @@ impl Transport for WebSocketTransport {
     }
 
     fn restore(&self, state: &[u8]) -> Option<WebSocket> {
-        WebSocket::restore(Arc::clone(&self.endpoint), state)
+        WebSocket::restore(Arc::clone(&self.endpoint), &self.seats, state)
     }
 }

@@ -1,15 +1,18 @@
 //! One WebSocket as a session of the host.
 
+use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
 use plugin_api::{Carrier, Close, DisconnectReason, Events, ExchangeId, Kind, Request, Response, Session, TimerId, value};
+use seats::{Full, Seat, Seats};
 use serde::{Deserialize, Serialize};
 use websocket_protocol::{Connection, Endpoint, Over, Receiver, Replies};
 
 /// One connection.
 pub struct WebSocket {
     connection: Connection<Purpose>,
+    seat: Result<Seat, Full>,
 }
 
 const _: () = assert!(size_of::<WebSocket>() <= 40);
@@ -49,8 +52,8 @@ impl Receiver for Purpose {
 
 impl WebSocket {
     /// Before its handshake.
-    pub fn new(endpoint: Arc<Endpoint>, purpose: Purpose) -> Self {
-        Self { connection: Connection::new(endpoint, purpose) }
+    pub fn new(endpoint: Arc<Endpoint>, seat: Result<Seat, Full>, purpose: Purpose) -> Self {
+        Self { connection: Connection::new(endpoint, purpose), seat }
     }
 }
 
@@ -58,16 +61,27 @@ impl WebSocket {
 #[derive(Serialize, Deserialize)]
 struct Saved {
     purpose: Purpose,
+    /// Whose seat it has.
+    #[serde(default)]
+    address: Option<IpAddr>,
     #[serde(with = "serde_bytes")]
     connection: Vec<u8>,
 }
 
 impl WebSocket {
     /// One that goes on from a saved state; `None` where that makes no sense.
-    pub fn restore(endpoint: Arc<Endpoint>, state: &[u8]) -> Option<Self> {
+    pub fn restore(endpoint: Arc<Endpoint>, seats: &Arc<Seats>, state: &[u8]) -> Option<Self> {
         let saved: Saved = value::decode(state).ok()?;
-        Connection::restore(endpoint, saved.purpose, &saved.connection).map(|connection| Self { connection })
+        let connection = Connection::restore(endpoint, saved.purpose, &saved.connection)?;
+        // An earlier version counted nobody.
+        let seat = saved.address.map(|address| seats.take_over(address)).ok_or(Full);
+        Some(Self { connection, seat })
     }
+}
+
+/// The answer to a client whose address has too many connections.
+pub fn refusal(full: Full) -> Response {
+    Response::json(503, &std::collections::BTreeMap::from([("error", full.to_string())]))
 }
 
 /// With the connection, the session is over.
@@ -81,6 +95,10 @@ impl Session for WebSocket {
     fn request(&mut self, exchange: ExchangeId, request: &Request<'_>, events: &mut Events<'_>) {
         if !self.connection.is_connecting() {
             return events.respond(exchange, Response::text(400, "a WebSocket has a single request"));
+        }
+        if let Err(full) = self.seat {
+            events.respond(exchange, refusal(full));
+            return events.close(DisconnectReason::Limit("max_sessions_per_address".to_owned()));
         }
         match self.connection.accept(exchange, request, events) {
             Ok(class) => events.frame_class(class),
@@ -118,7 +136,8 @@ impl Session for WebSocket {
     }
 
     fn save(&self) -> Option<Vec<u8>> {
-        let saved = Saved { purpose: self.connection.note, connection: self.connection.save()? };
+        let address = self.seat.as_ref().map(Seat::address).ok();
+        let saved = Saved { purpose: self.connection.note, address, connection: self.connection.save()? };
         value::to_vec(&saved).ok()
     }
 }

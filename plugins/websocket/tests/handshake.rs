@@ -3,7 +3,7 @@
 mod support;
 
 use plugin_api::testing::Event;
-use plugin_api::{Request, Response, Route};
+use plugin_api::{DisconnectReason, Request, Response, Route};
 use support::{ECHO, handshake, handshake_at, transport};
 use websocket::config::{CompressionConfig, Config};
 
@@ -174,4 +174,24 @@ fn a_session_has_a_single_request() {
         [Event::Respond(answered, response)] => assert_eq!((*answered, response.status), (exchange, 400)),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn an_address_has_so_many_connections_at_a_time() {
+    let transport = transport(Config { max_sessions_per_address: 1, ..Config::default() });
+    let from = |address: &str| handshake().with_address(address.parse().unwrap());
+    let first = transport.open(from("[2001:db8::1]:1000"));
+    let refused = refusal(transport.route(from("[2001:db8::2]:1000")));
+    assert_eq!(refused.status, 503);
+    assert!(String::from_utf8_lossy(&refused.body).contains("max_sessions_per_address"));
+    match transport.open_late(from("[2001:db8::2]:1000")).opening() {
+        [Event::Respond(_, response), Event::Close(DisconnectReason::Limit(_))] => assert_eq!(response.status, 503),
+        other => panic!("who was let in, but comes too late, is refused: {other:?}"),
+    }
+    assert_eq!(transport.route(from("[2001:db8:0:1::1]:1000")), Route::Open);
+    let restored = transport.restore(&first.save().unwrap()).unwrap();
+    drop(first);
+    assert_eq!(refusal(transport.route(from("[2001:db8::3]:1000"))).status, 503, "a saved connection keeps its seat");
+    drop(restored);
+    assert_eq!(transport.route(from("[2001:db8::3]:1000")), Route::Open);
 }
