@@ -39,6 +39,13 @@ pub trait Transport: Send + Sync + 'static {
     /// Appends the frame of one message as every session of `class` sends it: it is shared by all recipients. `[shard]`
     fn frame(&self, class: FrameClass, kind: Kind, payload: &[u8], out: &mut Out<'_>);
 
+    /// Appends what the stream carrier of a session is told when the session has panicked, and so can't close it itself: what closes
+    /// it in the protocol's words. `class` is that of its frames, where it told one. It comes after the last call that went well:
+    /// what the session wrote in the one that panicked is forgotten. By default, nothing: the connection just ends. `[shard]`
+    fn last_words(&self, class: Option<FrameClass>, close: &Close, out: &mut Out<'_>) {
+        let _ = (class, close, out);
+    }
+
     /// Reopens a session from what [`Session::save`] gave, in another process. `None` where it can't be. `[shard]`
     fn restore(&self, state: &[u8]) -> Option<Self::Session> {
         let _ = state;

@@ -94,6 +94,9 @@ pub struct TransportTable {
     /// `[control]`.
     #[sabi(missing_field(option))]
     pub carries: extern "C" fn(Opaque, request: &RawRequest<'_>) -> u32,
+    /// Appends what closes the stream carrier of a session that panicked; `class` 0 means none, as does `code`. `[shard]`.
+    #[sabi(missing_field(option))]
+    pub last_words: extern "C" fn(Opaque, class: u32, code: u16, reason: RStr<'_>, out: &mut RVec<u8>) -> u32,
 }
 
 /// A session. Freed by `free` of its table.

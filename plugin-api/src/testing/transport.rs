@@ -141,6 +141,18 @@ impl TransportHarness {
         done(self.transport.frame(class, kind, payload.as_ref(), &mut out));
         out.into_vec()
     }
+
+    /// What the stream carrier of a session of a class is told when the session has panicked.
+    ///
+    /// # Panics
+    ///
+    /// The transport panics.
+    #[track_caller]
+    pub fn last_words(&self, class: Option<FrameClass>, code: u16, reason: &str) -> Vec<u8> {
+        let mut out = RVec::new();
+        done(self.transport.last_words(class, code, reason, &mut out));
+        out.into_vec()
+    }
 }
 
 /// A session behind the boundary. After its [`Event::Close`] nothing reaches it any more, and there are no events.

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use plugin_api::{
-    FrameClass, Host, Kind, Out, Plugin, Priority, Registrar, Request, Route, StartError, Transport, export_plugin,
+    Close, FrameClass, Host, Kind, Out, Plugin, Priority, Registrar, Request, Route, StartError, Transport, export_plugin,
 };
 
 pub mod config;
@@ -108,6 +108,14 @@ impl Transport for EngineIoTransport {
         stream::write_message(Dialect::of_class(class), kind, payload, |kind, prefix, rest| {
             websocket_protocol::write_prefixed(kind, prefix, rest, out);
         });
+    }
+
+    fn last_words(&self, class: Option<FrameClass>, close: &Close, out: &mut Out<'_>) {
+        // Without a class, polling carries the session, and the WebSocket was only tried.
+        if class.is_some() {
+            websocket_protocol::write_prefixed(Kind::Text, b"1", &[], out);
+        }
+        self.server.endpoint.write_close(close, out);
     }
 
     fn restore(&self, state: &[u8]) -> Option<EngineIo> {

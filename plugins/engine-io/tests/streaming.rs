@@ -175,6 +175,20 @@ fn a_close_of_the_host_has_no_code() {
 }
 
 #[test]
+fn a_session_that_panicked_is_closed_in_both_protocols_where_a_websocket_carries_it() {
+    let transport: TransportHarness = transport(Default::default());
+    let closed = b"\x88\x05\x03\xf3sad";
+    assert_eq!(transport.last_words(None, 1011, "sad"), closed, "a WebSocket that was only tried");
+    let client = Client::streaming(4, "");
+    let class = client.session.opening().iter().find_map(|event| match event {
+        Event::FrameClass(class) => *class,
+        _ => None,
+    });
+    assert!(class.is_some());
+    assert_eq!(transport.last_words(class, 1011, "sad"), [b"\x81\x011", &closed[..]].concat());
+}
+
+#[test]
 fn a_damaged_packet_ends_the_session() {
     for (version, first, packet) in [
         (4, 0x81, &b"x"[..]),

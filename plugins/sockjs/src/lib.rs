@@ -204,6 +204,10 @@ impl Transport for SockJsTransport {
     fn frame(&self, class: FrameClass, kind: Kind, payload: &[u8], out: &mut Out<'_>) {
         Framing::of(class).write(&self.endpoint.websocket, kind, payload, out);
     }
+
+    fn last_words(&self, class: Option<FrameClass>, close: &Close, out: &mut Out<'_>) {
+        class.map_or(Framing::Raw, Framing::of).write_close(&self.endpoint.websocket, close, out);
+    }
 }
 
 /// Whether a request under the pathname itself is nobody else's.

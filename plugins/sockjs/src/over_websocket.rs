@@ -59,6 +59,15 @@ impl Framing {
             (Framing::SockJs, Kind::Binary) => {}
         }
     }
+
+    /// Writes what closes a session of this framing, in both protocols.
+    pub fn write_close(self, websocket: &WebSocketEndpoint, close: &Close, out: &mut Out<'_>) {
+        let closing = Closing::of(close);
+        if self == Framing::SockJs {
+            websocket_protocol::write_prefixed(Kind::Text, &closing.frame(), &[], out);
+        }
+        websocket.write_close(&Close { code: Some(closing.code), reason: closing.reason }, out);
+    }
 }
 
 /// What a client did wrong.

@@ -119,6 +119,19 @@ fn a_close_is_told_in_both_protocols() {
 }
 
 #[test]
+fn a_session_that_panicked_is_closed_in_its_framing() {
+    let class = |path| {
+        open(path).opening().iter().find_map(|event| match event {
+            Event::FrameClass(class) => *class,
+            _ => None,
+        })
+    };
+    let closed = b"\x88\x05\x03\xf3sad";
+    assert_eq!(transport().last_words(class(RAW), 1011, "sad"), closed);
+    assert_eq!(transport().last_words(class(FRAMED), 1011, "sad"), [b"\x81\x0dc[1011,\"sad\"]", &closed[..]].concat());
+}
+
+#[test]
 fn a_silent_session_gets_heartbeats() {
     let mut session = open(FRAMED);
     let events = session.timeout(HEARTBEAT);

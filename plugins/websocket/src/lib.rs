@@ -7,7 +7,8 @@
 use std::sync::Arc;
 
 use plugin_api::{
-    ClientPart, FrameClass, Host, Kind, Out, Plugin, Priority, Registrar, Request, Route, StartError, Transport, export_plugin,
+    ClientPart, Close, FrameClass, Host, Kind, Out, Plugin, Priority, Registrar, Request, Route, StartError, Transport,
+    export_plugin,
 };
 
 pub mod config;
@@ -99,6 +100,10 @@ impl Transport for WebSocketTransport {
 
     fn frame(&self, class: FrameClass, kind: Kind, payload: &[u8], out: &mut Out<'_>) {
         self.endpoint.write_frame(class, kind, payload, out);
+    }
+
+    fn last_words(&self, _: Option<FrameClass>, close: &Close, out: &mut Out<'_>) {
+        self.endpoint.write_close(close, out);
     }
 
     fn restore(&self, state: &[u8]) -> Option<WebSocket> {

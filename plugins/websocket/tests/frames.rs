@@ -32,6 +32,14 @@ fn the_examples_of_the_rfc_are_written() {
 }
 
 #[test]
+fn a_session_that_panicked_is_closed_whatever_its_class() {
+    let transport = transport(Config::default());
+    for class in [None, Server::open().class()] {
+        assert_eq!(transport.last_words(class, 1011, "sad"), b"\x88\x05\x03\xf3sad");
+    }
+}
+
+#[test]
 fn many_frames_in_one_read_are_as_many_messages_in_order() {
     let mut server = Server::open();
     let bytes: Vec<u8> = (0..16).flat_map(|number| text(format!("message {number}")).bytes()).collect();

@@ -105,6 +105,18 @@ impl TransportHandle {
             self.owner.call(|| (self.table.frame())(self.object, class.0.get(), kind as u8, RSlice::from_slice(payload), out));
         status.map(drop)
     }
+
+    /// Appends what closes the stream carrier of a session that panicked, in place of the session; a library from before the
+    /// question has nothing to say. `[shard]`
+    ///
+    /// # Errors
+    ///
+    /// The plugin panicked again; nothing of use was appended.
+    pub fn last_words(&self, class: Option<FrameClass>, code: u16, reason: &str, out: &mut RVec<u8>) -> Result<(), Fault> {
+        let Some(last_words) = self.table.last_words() else { return Ok(()) };
+        let class = class.map_or(0, |class| class.0.get());
+        self.owner.call(|| last_words(self.object, class, code, reason.into(), out)).map(drop)
+    }
 }
 
 impl Drop for TransportHandle {

@@ -18,7 +18,7 @@ use super::parser::{decode, decode_string, encode};
 use super::reply::{encode_into, give};
 use super::request::request_of;
 use super::session::session_table;
-use super::transport::{SharedTransport, carries, frame, open, restore_session, route};
+use super::transport::{SharedTransport, carries, frame, last_words, open, restore_session, route};
 use crate::host::Host;
 use crate::message::{Flow, Message};
 use crate::parser::Parser;
@@ -49,6 +49,7 @@ impl<'a> RegistrarHandle<'a> {
             free: free::<SharedTransport<T>>,
             restore: restore_session::<T>,
             carries: carries::<T>,
+            last_words: last_words::<T>,
         }
         .leak_into_prefix();
         let object = boxed(SharedTransport { transport, sessions: session_table::<T::Session>() });

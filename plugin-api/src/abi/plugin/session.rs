@@ -9,8 +9,9 @@ use super::super::types::{EventSink, Opaque, RawRequest};
 use super::guard::guarded;
 use super::object::{exclusive, free, shared};
 use super::request::request_of;
+use super::transport::close_of;
 use crate::message::Kind;
-use crate::transport::{Carrier, Close, Events, ExchangeId, Session, TimerId};
+use crate::transport::{Carrier, Events, ExchangeId, Session, TimerId};
 
 pub(super) fn session_table<S: Session>() -> SessionTableRef {
     SessionTable {
@@ -74,8 +75,7 @@ extern "C" fn session_close<S: Session>(object: Opaque, code: u16, reason: RStr<
     guarded(|| {
         // SAFETY: as in `session_request`.
         let session = unsafe { exclusive::<S>(object) };
-        let close = Close { code: (code != 0).then_some(code), reason: reason.as_str().to_owned() };
-        session.close(&close, &mut Events::new(sink));
+        session.close(&close_of(code, reason), &mut Events::new(sink));
         status::OK
     })
 }

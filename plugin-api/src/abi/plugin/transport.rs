@@ -1,6 +1,6 @@
 //! The author's [`Transport`] as functions.
 
-use abi_stable::std_types::{RSlice, RVec};
+use abi_stable::std_types::{RSlice, RStr, RVec};
 
 use super::super::module::{RawSession, SessionTableRef};
 use super::super::status;
@@ -10,7 +10,7 @@ use super::object::{boxed, shared};
 use super::reply::encode_into;
 use super::request::request_of;
 use crate::message::Kind;
-use crate::transport::{Carries, FrameClass, Out, Route, Transport};
+use crate::transport::{Carries, Close, FrameClass, Out, Route, Transport};
 
 /// How a [`Route`] crosses: the status of `route`.
 pub(crate) mod routed {
@@ -91,6 +91,27 @@ pub(super) extern "C" fn frame<T: Transport>(
             None => status::UNSUPPORTED,
         }
     })
+}
+
+pub(super) extern "C" fn last_words<T: Transport>(
+    object: Opaque,
+    class: u32,
+    code: u16,
+    reason: RStr<'_>,
+    out: &mut RVec<u8>,
+) -> u32 {
+    guarded(|| {
+        // SAFETY: as in `route`.
+        let shared = unsafe { shared::<SharedTransport<T>>(object) };
+        let class = std::num::NonZeroU32::new(class).map(FrameClass);
+        shared.transport.last_words(class, &close_of(code, reason), &mut Out::new(out));
+        status::OK
+    })
+}
+
+/// How the host wants a session to be closed, as it crosses.
+pub(super) fn close_of(code: u16, reason: RStr<'_>) -> Close {
+    Close { code: (code != 0).then_some(code), reason: reason.as_str().to_owned() }
 }
 
 pub(super) extern "C" fn restore_session<T: Transport>(object: Opaque, state: RSlice<'_, u8>, session: &mut RawSession) -> u32 {

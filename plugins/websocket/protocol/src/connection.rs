@@ -13,7 +13,7 @@ use std::time::Duration;
 use plugin_api::abi::types::EventSink;
 use plugin_api::{Close, DisconnectReason, Events, ExchangeId, FrameClass, Kind, Out, Request, TimerId};
 
-use crate::close::{self, CloseCode};
+use crate::close;
 use crate::deflate::Contexts;
 use crate::endpoint::Endpoint;
 use crate::error::ProtocolError;
@@ -207,9 +207,7 @@ impl<Note> Connection<Note> {
         match self.phase {
             Phase::Connecting => Some(self.end(DisconnectReason::Server)),
             Phase::Open => {
-                let code = close.code.and_then(CloseCode::new).or(self.endpoint.settings.close_code);
-                let payload = code.map(|code| close::payload(code, &close.reason)).unwrap_or_default();
-                write_control(Control::Close, &payload, &mut events.out());
+                self.endpoint.write_close(close, &mut events.out());
                 self.phase = Phase::Closing;
                 events.set_timer(TIMER, self.endpoint.settings.close_timeout);
                 None

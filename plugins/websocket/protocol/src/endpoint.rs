@@ -2,10 +2,11 @@
 
 use std::num::NonZeroU32;
 
-use plugin_api::{FrameClass, Kind, Out};
+use plugin_api::{Close, FrameClass, Kind, Out};
 
+use crate::close::{self, CloseCode};
 use crate::deflate::{Codecs, Context, Contexts, WindowBits};
-use crate::frame::{self, Coding, Opcode};
+use crate::frame::{self, Coding, Control, Opcode};
 use crate::settings::Settings;
 
 /// One configured WebSocket server.
@@ -41,6 +42,13 @@ impl Endpoint {
             Some(window) => self.write_alone(window, kind, payload, out),
             None => write_plain(kind, payload, out),
         }
+    }
+
+    /// Writes the frame that closes a connection, with this endpoint's own code where `close` has none that may be sent.
+    pub fn write_close(&self, close: &Close, out: &mut Out<'_>) {
+        let code = close.code.and_then(CloseCode::new).or(self.settings.close_code);
+        let payload = code.map(|code| close::payload(code, &close.reason)).unwrap_or_default();
+        frame::write(Opcode::Control(Control::Close), Coding::Plain, &payload, out);
     }
 
     /// Writes a message of a session that has negotiated permessage-deflate.
