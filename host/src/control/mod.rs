@@ -71,6 +71,8 @@ pub struct Control {
     pending: bool,
     /// Since when files are seen that are still being written.
     unsettled_since: Option<Instant>,
+    /// Whether shards run: before, there is nobody to stop for a new picture.
+    has_begun: bool,
     /// Another process has the plugins' states: nothing of them changes here any more.
     has_handed_over: bool,
 }
@@ -116,12 +118,14 @@ impl Control {
             transports_in_force: None,
             pending: false,
             unsettled_since: None,
+            has_begun: false,
             has_handed_over: false,
         })
     }
 
-    /// Serves requests until it is told to stop.
+    /// Serves requests until it is told to stop. The shards run already.
     pub fn run(mut self) {
+        self.has_begun = true;
         let mut look_at = Instant::now() + ROUND;
         loop {
             let timer = self.timers.iter().map(|(at, ..)| *at).min();

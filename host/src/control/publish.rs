@@ -16,47 +16,35 @@ use crate::inbox::Command;
 use crate::snapshot::Snapshot;
 
 impl Control {
-    /// Puts a picture into force on all shards. Where generations were replaced, all shards stop between two messages while
-    /// their state is carried over.
-    pub(super) fn publish(&mut self, generations: Vec<Arc<Generation>>, replaced: &[(Arc<Generation>, Arc<Generation>)]) {
-        let mut given_up = Vec::new();
-        if replaced.is_empty() {
-            let snapshot = Arc::new(Snapshot::new(self.config.clone(), generations, &self.house.numbers));
-            self.house.snapshot.store(Arc::clone(&snapshot));
-            for inbox in &self.house.inboxes {
-                inbox.post(Command::Snapshot(Arc::clone(&snapshot)));
-            }
-        } else {
-            let switch = Arc::<Switch>::default();
+    /// Puts a picture into force on all shards. They stop between two messages meanwhile, so that what a message meets on its way,
+    /// hooks and services and whatever thread, is of one picture; and the state of replaced generations is carried over.
+    pub(super) fn publish(&mut self, mut generations: Vec<Arc<Generation>>, replaced: &[(Arc<Generation>, Arc<Generation>)]) {
+        let switch = Arc::<Switch>::default();
+        if self.has_begun {
             for inbox in &self.house.inboxes {
                 inbox.post(Command::Switch(Switch::invite(&switch)));
             }
-            let began = Instant::now();
-            let most = self.config.server.max_state;
-            switch.change(|| {
-                let mut generations = generations;
-                for (old, new) in replaced {
-                    if let Err(reason) = carry_over(old, new, most) {
-                        for generation in &mut generations {
-                            if Arc::ptr_eq(generation, new) {
-                                *generation = Arc::clone(old);
-                            }
+        }
+        let began = Instant::now();
+        let most = self.config.server.max_state;
+        let given_up = switch.change(|| {
+            let mut given_up = Vec::new();
+            for (old, new) in replaced {
+                if let Err(reason) = carry_over(old, new, most) {
+                    for generation in &mut generations {
+                        if Arc::ptr_eq(generation, new) {
+                            *generation = Arc::clone(old);
                         }
-                        given_up.push((Arc::clone(old), Arc::clone(new), reason));
                     }
+                    given_up.push((Arc::clone(old), Arc::clone(new), reason));
                 }
-                self.house.snapshot.store(Arc::new(Snapshot::new(self.config.clone(), generations, &self.house.numbers)));
-            });
-            let pause = began.elapsed();
-            for (_, new) in replaced.iter().filter(|(_, new)| !given_up.iter().any(|(_, failed, _)| Arc::ptr_eq(failed, new))) {
-                tracing::info!(
-                    plugin = new.name(),
-                    generation = new.number,
-                    version = new.manifest.version,
-                    ?pause,
-                    "is replaced"
-                );
             }
+            self.house.snapshot.store(Arc::new(Snapshot::new(self.config.clone(), generations, &self.house.numbers)));
+            given_up
+        });
+        let pause = began.elapsed();
+        for (_, new) in replaced.iter().filter(|(_, new)| !given_up.iter().any(|(_, failed, _)| Arc::ptr_eq(failed, new))) {
+            tracing::info!(plugin = new.name(), generation = new.number, version = new.manifest.version, ?pause, "is replaced");
         }
         for (old, new, reason) in given_up {
             tracing::error!(plugin = new.name(), "is not replaced: {reason}; the former generation goes on");

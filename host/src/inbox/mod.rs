@@ -17,7 +17,6 @@ use tokio::sync::oneshot;
 
 use self::exchange::{Exchange, Reply};
 use self::succession::Succession;
-use crate::snapshot::Snapshot;
 use crate::upgrade::Moment;
 
 /// What a shard is told.
@@ -79,9 +78,7 @@ pub enum Command {
     },
     /// A session takes a spark over.
     Succeed(Box<Succession>),
-    /// Another picture is in force.
-    Snapshot(Arc<Snapshot>),
-    /// All shards stop between two messages until the control thread has changed what they share.
+    /// All shards stop between two messages until the control thread has put another picture into force.
     Switch(Invitation),
     /// Everything stops between two messages and goes to another process, or on.
     HandOver(Arc<Moment>),

@@ -190,7 +190,6 @@ impl Shard {
             Command::Upgraded { id, carrier } => self.upgraded(id, carrier),
             Command::Depart { id, word } => self.depart(id, word),
             Command::Succeed(succession) => self.succeed(*succession),
-            Command::Snapshot(snapshot) => self.adopt(snapshot),
             Command::Switch(invitation) => {
                 // What was written before the change leaves before it.
                 self.settle();
