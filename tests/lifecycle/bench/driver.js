@@ -15,7 +15,7 @@ import { Folder, plugins, ways } from './plugins.js';
 const DEADLINE = 30_000;
 
 /** How often each kind of change comes. */
-const weights = { replace: 12, 'replace some': 3, burst: 2, corrupt: 3, disable: 3, panic: 1, reconfigure: 1 };
+const weights = { replace: 12, 'replace some': 3, burst: 2, revert: 2, corrupt: 3, disable: 3, panic: 1, reconfigure: 1 };
 
 /** What doesn't serve for a moment in a bench without harm to the account: the clerk answers what nobody else does. */
 const dispensable = plugins.filter(({ name }) => !['clerk'].includes(name));
@@ -68,6 +68,16 @@ export class Driver {
       const way = this.random.of(ways);
       await this.#replace(some, way);
       return `${names(some)}, ${way}`;
+    },
+
+    /** A newer library comes, and the one before it once more. */
+    revert: async () => {
+      const plugin = this.random.of(plugins);
+      const former = this.folder.edition(plugin);
+      for (const bytes of [former, this.folder.edition(plugin), former]) {
+        await this.#replace([plugin], this.random.of(ways), () => bytes);
+      }
+      return plugin.name;
     },
 
     /** A file is written again before the one before it was looked at, perhaps. */
@@ -144,9 +154,9 @@ export class Driver {
   };
 
   /** Puts newer libraries in the place of some, all at once, and waits until they serve. */
-  async #replace(some, way) {
+  async #replace(some, way, library = (plugin) => this.folder.edition(plugin)) {
     const mark = this.server.log.length;
-    const put = some.map((plugin) => [plugin, this.folder.edition(plugin)]).map(([plugin, bytes]) => {
+    const put = some.map((plugin) => [plugin, library(plugin)]).map(([plugin, bytes]) => {
       const from = this.folder.put(plugin, bytes, way);
       if (plugin.name === 'ledger') this.ledgers.push(from);
       return { plugin, from };

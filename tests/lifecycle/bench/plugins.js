@@ -2,7 +2,7 @@
  * @file The plugins of the bench, and the ways in which their files change.
  */
 
-import { readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { library } from '../../conformance/server.js';
@@ -23,7 +23,10 @@ export const plugins = [
 /** @typedef {typeof plugins[number]} Plugin */
 
 /** The ways to put a file in another's place. */
-export const ways = ['rename over', 'write in place', 'delete and create', 'symlink switch'];
+export const ways = ['rename over', 'write in place', 'write by halves', 'delete and create', 'symlink switch'];
+
+/** Milliseconds between the halves: long enough that the first is seen alone. */
+const BETWEEN_HALVES = 150;
 
 /** The plugins folder of a server. */
 export class Folder {
@@ -48,6 +51,12 @@ export class Folder {
     const aside = join(this.path, `.${plugin.file}.new`);
     if (way === 'write in place') {
       writeFileSync(file, bytes);
+    } else if (way === 'write by halves') {
+      const half = bytes.length >> 1;
+      writeFileSync(file, bytes.subarray(0, half));
+      // Nothing else is to happen meanwhile.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BETWEEN_HALVES);
+      appendFileSync(file, bytes.subarray(half));
     } else if (way === 'delete and create') {
       rmSync(file);
       writeFileSync(file, bytes);
