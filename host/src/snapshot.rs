@@ -29,7 +29,20 @@ pub struct Ref<T> {
     find: fn(&Generation, usize) -> &T,
 }
 
+/// Which of a plugin's hooks of a kind it is, whatever the generation: the plugin, and the place among its hooks.
+pub type Place = (String, usize);
+
 impl<T> Ref<T> {
+    /// Where it stands.
+    pub fn place(&self) -> Place {
+        (self.generation.name().to_owned(), self.index)
+    }
+
+    /// Whether it stands there.
+    pub fn is_at(&self, (plugin, index): &Place) -> bool {
+        self.index == *index && self.generation.name() == plugin
+    }
+
     /// The thing itself.
     #[inline]
     pub fn get(&self) -> &T {
@@ -240,12 +253,14 @@ impl Snapshot {
         enabled.map(Arc::clone).or_else(|| self.numbers.latest(number))
     }
 
+    /// Whether clients are served without a plugin that is in quarantine: its hooks are skipped then. One that is required is not.
+    pub fn does_without(&self, generation: &Generation) -> bool {
+        !self.config.plugin(generation.name()).is_some_and(|config| config.required)
+    }
+
     /// A plugin that is required and does not serve: no client is let in without it.
     pub fn out_of_service(&self) -> Option<&str> {
-        let quarantined = |generation: &&Arc<Generation>| {
-            let config = self.config.plugin(generation.name());
-            generation.is_quarantined() && config.is_some_and(|config| config.required)
-        };
+        let quarantined = |generation: &&Arc<Generation>| generation.is_quarantined() && !self.does_without(generation);
         let failed = self.generations.iter().filter(quarantined).map(|failed| failed.name());
         self.missing.iter().map(String::as_str).chain(failed).next()
     }

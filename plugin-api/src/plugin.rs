@@ -200,6 +200,25 @@ impl ClientPart {
 }
 
 /// Where a plugin declares what it brings. All of it goes live together, after `register` has returned.
+///
+/// # Panics
+///
+/// A panic in any of it is caught, told and counted, and decides nothing in a client's favour. What was being worked on ends, and the
+/// client may come again:
+///
+/// | what panics | what becomes of it |
+/// | --- | --- |
+/// | an authorizer, a middleware, a route | this request is answered with status 500 |
+/// | a hook on connections or messages, a parser, a transport's shared frame | the spark is closed with 1011 |
+/// | a session | the same, by [`Transport::last_words`]; requests of it that wait are answered with status 500 |
+/// | a service | the caller gets [`ServiceError::Panicked`](crate::ServiceError) |
+/// | a hook on ended sparks or on errors, a timer, a thread of its own | nothing else |
+///
+/// The configuration (`quarantine`) says after how many panics the plugin is in quarantine. Then its hooks and middleware are
+/// skipped, its routes and new sessions answered with status 503, and its services are not there; sessions go on. Two things are never
+/// skipped: an authorizer in quarantine refuses everyone, and a plugin that `plugins.toml` calls `required` is not done without: who
+/// would come by one of its hooks is closed with 1011, and everything but the host's own answers is refused with status 503 where it
+/// has middleware. So a plugin that filters or checks is to be `required`.
 pub struct Registrar<'a> {
     pub(crate) raw: RegistrarHandle<'a>,
     pub(crate) host: &'a Host,
@@ -279,7 +298,8 @@ impl Registrar<'_> {
         self.raw.error(self.host, priority.0, hook);
     }
 
-    /// Decides whether a request may reach the transports. Every authorizer has to agree.
+    /// Decides whether a request may reach the transports. Every authorizer has to agree; one that panics, or is in quarantine, does
+    /// not.
     pub fn authorizer<F, W>(&mut self, priority: Priority, authorizer: F)
     where
         F: Fn(Request<'static>) -> W + Send + Sync + 'static,
@@ -288,7 +308,7 @@ impl Registrar<'_> {
         self.raw.authorizer(self.host, priority.0, authorizer);
     }
 
-    /// Sees every HTTP request first, and may answer it. `[shard]`
+    /// Sees every HTTP request first, and may answer it. One at which it panics is answered with status 500. `[shard]`
     pub fn middleware<F>(&mut self, priority: Priority, middleware: F)
     where
         F: Fn(&Request<'_>) -> Option<Response> + Send + Sync + 'static,

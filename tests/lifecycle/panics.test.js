@@ -76,13 +76,25 @@ async function isClosed({ server }, message) {
   assert.equal(await answer(server, message), 'closed with 1011');
 }
 
-/** A connection with the plugin's parser. */
-async function parsing(t, { server }) {
-  const socket = new WebSocket(`ws://127.0.0.1:${server.port}/primus?_parser=cliff`);
+/** A connection with the plugin's parser, which is closed at its first message. */
+async function isClosedParsing(t, { server }) {
+  const { closed } = await told(t, server, '?_parser=cliff', 'calm');
+  assert.deepEqual(closed, [1011, 'a plugin failed']);
+}
+
+/** What a WebSocket is told that says one thing: the messages that came, and how it was closed. */
+async function told(t, server, path, text) {
+  const socket = new WebSocket(`ws://127.0.0.1:${server.port}/primus${path}`);
   t.after(() => socket.terminate());
-  socket.on('error', () => {});
+  const came = [];
+  socket.on('message', (data) => came.push(String(data)));
+  socket.on('error', (error) => came.push(error));
+  const closed = within(DEADLINE, 'the end of the connection', (resolve) => {
+    socket.on('close', (code, reason) => resolve([code, String(reason)]));
+  });
   await next(socket, 'open');
-  return socket;
+  socket.send(text);
+  return { came, closed: await closed };
 }
 
 async function status({ server }, path) {
@@ -101,7 +113,7 @@ const places = {
   'connection that waited': [/a connection hook/, (house) => isClosed(house, 'calm')],
   disconnection: [/a disconnection hook/, (house) => answer(house.server, 'calm')],
   authorizer: [/an authorizer/, async (house) => assert.equal((await upgradeStatus(house)), 500)],
-  middleware: [/a middleware/, async (house) => assert.equal(await status(house, '/cliff/middleware'), 404)],
+  middleware: [/a middleware/, async (house) => assert.equal(await status(house, '/cliff/middleware'), 500)],
   route: [/a route/, async (house) => assert.equal(await status(house, '/cliff/route'), 500)],
   'route that waited': [/a route/, async (house) => assert.equal(await status(house, '/cliff/waited'), 500)],
   service: [/the service cliff/, async ({ server }) => assert.match(String(await answer(server, 'service')), /panic/)],
@@ -118,10 +130,10 @@ const places = {
     /a session's disconnected/,
     async ({ server }, t) => (await upgraded(t, server)).socket.destroy(),
   ],
-  frame: [/a transport's frame/, async ({ server }, t) => (await upgraded(t, server)).socket.write('"frame"')],
-  decode: [/a parser's decode/, async (house, t) => (await parsing(t, house)).send('calm')],
-  encode: [/a parser's encode/, async (house, t) => (await parsing(t, house)).send('calm')],
-  decode_string: [/a parser's decode/, async (house, t) => (await parsing(t, house)).send('calm')],
+  frame: [/a transport's frame/, (house, t) => isEnded(t, house, 'frame')],
+  decode: [/a parser's decode/, (house, t) => isClosedParsing(t, house)],
+  encode: [/a parser's encode/, (house, t) => isClosedParsing(t, house)],
+  decode_string: [/a parser's decode/, (house, t) => isClosedParsing(t, house)],
 };
 
 /** The status that refuses a WebSocket. */
@@ -162,6 +174,69 @@ describe('a panic, in a call while the plugin serves:', () => {
       await comesBack(house, line, mark);
     });
   }
+});
+
+/** What comes before the end where a session of WebSockets panics, by the place, and what provokes it. */
+const falls = {
+  'session receive': ['"calm"', []],
+  'session send': ['"calm"', []],
+  'session timeout': ['"calm"', ['"calm as the sea"']],
+  'session close': ['{"command":"close"}', ['"primus::server::close"']],
+};
+
+describe('a session that panics with half a frame written:', () => {
+  for (const [place, [text, expected]] of Object.entries(falls)) {
+    test(`${place}: the frames before it come, then its WebSocket is closed with 1011`, async (t) => {
+      const house = await cliff(t, { at: place });
+      await isThere(house);
+      const mark = house.server.log.length;
+      const { came, closed } = await told(t, house.server, '/cliff', text);
+      assert.deepEqual(closed, [1011, 'a plugin failed']);
+      assert.deepEqual(came, expected);
+      await isToldOnce(house, mark, new RegExp(`a ${place.replace(' ', "'s ")}`));
+    });
+  }
+
+  test('one that took back what was written before just ends', async (t) => {
+    const house = await cliff(t, { at: 'session mute' });
+    await isThere(house);
+    const { came, closed } = await told(t, house.server, '/cliff', '"mute"');
+    assert.deepEqual(closed, [1006, '']);
+    assert.deepEqual(came, []);
+  });
+});
+
+describe('a plugin in quarantine that is required', () => {
+  test('lets nothing pass its middleware but what the host itself tells', async (t) => {
+    const house = await cliff(t, { at: 'middleware', required: true });
+    await isThere(house);
+    // It passes a hook of the plugin with each message.
+    house.steady.leave();
+    assert.equal(await status(house, '/cliff/middleware'), 500);
+    assert.equal(await status(house, '/cliff/middleware'), 503);
+    assert.equal(await status(house, '/anything'), 503);
+    assert.equal(await status(house, '/healthz'), 200);
+    assert.match(await (await fetch(house.server.at('/spec'))).text(), /over the cliff at middleware/);
+  });
+
+  test('has those closed with 1011 that come by a hook of it, and nobody let in', async (t) => {
+    const house = await cliff(t, { at: 'incoming', required: true });
+    await isThere(house);
+    // It passes a hook of the plugin with each message.
+    house.steady.leave();
+    const socket = new WebSocket(`ws://127.0.0.1:${house.server.port}/primus`);
+    t.after(() => socket.terminate());
+    const inbox = new Inbox();
+    socket.on('message', (data) => inbox.put(JSON.parse(data)));
+    socket.on('close', (code) => inbox.put(`closed with ${code}`));
+    await next(socket, 'open');
+    socket.send('"calm"');
+    assert.equal(await inbox.take(), 'calm as the sea');
+    await isClosed(house, 'incoming');
+    socket.send('"calm"');
+    assert.equal(await inbox.take(), 'closed with 1011');
+    assert.equal(await upgradeStatus(house), 503);
+  });
 });
 
 describe('a panic, in a call of its life:', () => {

@@ -244,12 +244,30 @@ impl Visit {
     }
 }
 
-/// The answer of the first middleware that has one.
+/// The answer of the first middleware that has one. What one would have stopped that panics, or is required and in quarantine, nobody
+/// knows: so it does not go on, but for what the host itself tells.
 fn stopped(snapshot: &Snapshot, request: &Request<'_>) -> Option<Response<Bytes>> {
-    snapshot.middleware.iter().filter(|middleware| !middleware.generation.is_quarantined()).find_map(|middleware| {
+    snapshot.middleware.iter().find_map(|middleware| {
+        let generation = &middleware.generation;
+        if generation.is_quarantined() {
+            let goes_on = snapshot.does_without(generation) || is_of_host(snapshot, request.full_path());
+            let name = generation.name();
+            return (!goes_on).then(|| {
+                text(StatusCode::SERVICE_UNAVAILABLE, format!("the plugin `{name}` is required and does not serve\n"))
+            });
+        }
         let answer = with_raw(request, |raw| middleware.get().call(raw));
-        middleware.settle("a middleware", answer).flatten().map(plugin_response)
+        match middleware.settle("a middleware", answer) {
+            Some(answer) => answer.map(plugin_response),
+            None => Some(text(StatusCode::INTERNAL_SERVER_ERROR, "a plugin failed at this request\n")),
+        }
     })
+}
+
+/// Whether the host itself answers this path.
+fn is_of_host(snapshot: &Snapshot, path: &str) -> bool {
+    matches!(path, health::LIVE_PATH | health::READY_PATH | metrics::PATH)
+        || snapshot.config.server.path.strip(path).is_some_and(is_own)
 }
 
 /// Whether the host itself answers this path under the pathname.

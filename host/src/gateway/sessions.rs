@@ -158,7 +158,7 @@ impl Visit {
         match self.dispatch(snapshot, &seat, request, Answers::Waiting) {
             Ok(Dispatched { exchange, reply: Some(reply) }) => {
                 let pending = Pending::new(self.shard.house(), exchange, under_way);
-                self.reply(pending, reply, upgrade, exchange.id, is_new_spark.then_some(snapshot)).await
+                self.reply(pending, reply, upgrade, exchange.id, is_new_spark).await
             }
             Ok(Dispatched { reply: None, .. }) => unreachable!("an answer that is waited for comes"),
             Err(response) => (*response).map(Body::from),
@@ -269,15 +269,14 @@ impl Visit {
         Ok(Dispatched { exchange, reply: Some(reply) })
     }
 
-    /// Waits for the session's answer to an exchange. `announced` is the picture by which the hooks are told of its spark, where
-    /// the exchange has brought one.
+    /// Waits for the session's answer to an exchange, which may have brought a new spark.
     async fn reply(
         &self,
         pending: Pending,
         reply: oneshot::Receiver<Reply>,
         upgrade: OnUpgrade,
         id: SparkId,
-        announced: Option<&Arc<Snapshot>>,
+        is_new_spark: bool,
     ) -> Response<Body> {
         let Some(answered) = pending.answer(reply).await else {
             return unanswered().map(Body::from);
@@ -285,33 +284,34 @@ impl Visit {
         match answered {
             Answered::Upgrade(response) => {
                 let shard = Rc::clone(&self.shard);
-                let announced = announced.map(Arc::clone);
                 tokio::task::spawn_local(async move {
                     take_over(&shard, id, upgrade).await;
-                    if let Some(snapshot) = announced {
-                        shard.announce(id, snapshot).await;
+                    if is_new_spark {
+                        shard.announce(id).await;
                     }
                 });
                 plugin_response(response).map(Body::from)
             }
             Answered::Whole(response) => {
-                self.announce(id, announced.map(Arc::clone));
+                if is_new_spark {
+                    begin(&self.shard, id);
+                }
                 plugin_response(response).map(Body::from)
             }
             Answered::Open(head, body) => {
-                self.announce(id, announced.map(Arc::clone));
+                if is_new_spark {
+                    begin(&self.shard, id);
+                }
                 plugin_response(head).map(|_| Body::new(body))
             }
         }
     }
+}
 
-    /// Tells the hooks of a spark whose first exchange is answered, if there is a picture to do it by.
-    pub(super) fn announce(&self, id: SparkId, snapshot: Option<Arc<Snapshot>>) {
-        if let Some(snapshot) = snapshot {
-            let shard = Rc::clone(&self.shard);
-            tokio::task::spawn_local(async move { shard.announce(id, snapshot).await });
-        }
-    }
+/// Tells the hooks of a spark whose first exchange is answered.
+pub(super) fn begin(shard: &Rc<Shard>, id: SparkId) {
+    let shard = Rc::clone(shard);
+    tokio::task::spawn_local(async move { shard.announce(id).await });
 }
 
 /// The session of a transport by its public id: one of another transport is none of this one's, though it names the spark.

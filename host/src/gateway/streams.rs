@@ -21,6 +21,7 @@ use tokio::task::AbortHandle;
 use super::accept::accept;
 use super::authorize::authorize;
 use super::heir::heir_of;
+use super::sessions::begin;
 use super::stopped;
 use crate::generation::Generation;
 use crate::inbox::adoption::Adoption;
@@ -260,9 +261,7 @@ async fn admit(
     }
     shard.upgraded(id, Some((stream, Bytes::new())));
     if !bare {
-        let shard = Rc::clone(shard);
-        let snapshot = Arc::clone(snapshot);
-        tokio::task::spawn_local(async move { shard.announce(id, snapshot).await });
+        begin(shard, id);
     }
     Ok(id)
 }

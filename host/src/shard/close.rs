@@ -66,6 +66,7 @@ impl Shard {
         }
         self.set_timer(id, CLOSE_DEADLINE, CLOSE_WITHIN);
         self.with_session(id, "a session's close", |session, sink| session.close(options.code, &options.reason, sink));
+        self.with_spark(id, |spark| spark.rare().mute = true);
     }
 
     /// Whether a spark was told to close, or is gone.

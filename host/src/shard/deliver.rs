@@ -8,8 +8,9 @@ use std::sync::atomic::Ordering;
 
 use abi_stable::std_types::RVec;
 use bytes::Bytes;
-use plugin_api::abi::host::{HookMessage, TransportHandle};
+use plugin_api::abi::host::{Fault, HookMessage, ParserFailure, TransportHandle};
 use plugin_api::abi::status;
+use plugin_api::abi::types::EventSink;
 use plugin_api::{DisconnectReason, EndOptions, Flow, FrameClass, Kind, Payload, SparkId};
 
 use super::Shard;
@@ -22,11 +23,23 @@ use crate::spark::{Phase, Spark};
 /// A message as a parser writes it.
 type Encoded<'a> = (Kind, Cow<'a, [u8]>);
 
-/// One message in all the forms that were needed so far.
+/// A parser or a transport panicked at a message, and has told of it: whom the message was for can't have it.
+#[derive(Debug, Clone, Copy)]
+struct Panicked;
+
+/// Why a message did not get to a spark that is there.
+enum Failed {
+    /// Its session panicked.
+    Session(Fault),
+    /// Its parser did.
+    Parser,
+}
+
+/// One message in all the forms that were needed so far. `None` is one that is not sent.
 struct Forms<'a> {
     payload: &'a Payload<'a>,
-    encoded: Vec<(u32, Option<Encoded<'a>>)>,
-    frames: Vec<(*const TransportHandle, FrameClass, u32, Bytes)>,
+    encoded: Vec<(u32, Result<Option<Encoded<'a>>, Panicked>)>,
+    frames: Vec<(*const TransportHandle, FrameClass, u32, Result<Bytes, Panicked>)>,
 }
 
 impl<'a> Forms<'a> {
@@ -34,8 +47,8 @@ impl<'a> Forms<'a> {
         Self { payload, encoded: Vec::new(), frames: Vec::new() }
     }
 
-    /// The message as a parser writes it; `None` where it is not sent.
-    fn encoded(&mut self, parser: &ParserEntry, snapshot: &Snapshot) -> Option<(Kind, &[u8])> {
+    /// The message as a parser writes it.
+    fn encoded(&mut self, parser: &ParserEntry, snapshot: &Snapshot) -> Result<Option<(Kind, &[u8])>, Panicked> {
         let at = match self.encoded.iter().position(|(number, _)| *number == parser.number) {
             Some(at) => at,
             None => {
@@ -44,11 +57,12 @@ impl<'a> Forms<'a> {
                 self.encoded.len() - 1
             }
         };
-        self.encoded[at].1.as_ref().map(|(kind, bytes)| (*kind, bytes.as_ref()))
+        let encoded = self.encoded[at].1.as_ref().map_err(|panicked| *panicked)?;
+        Ok(encoded.as_ref().map(|(kind, bytes)| (*kind, bytes.as_ref())))
     }
 
     /// The frame that a spark shares with others of its class. Lent, since counting references costs more than the frame.
-    fn frame(&mut self, spark: &Spark, class: FrameClass, snapshot: &Snapshot) -> Option<&Bytes> {
+    fn frame(&mut self, spark: &Spark, class: FrameClass, snapshot: &Snapshot) -> Result<Option<&Bytes>, Panicked> {
         let transport: *const TransportHandle = Arc::as_ptr(spark.session.transport());
         let parser = spark.parser.number;
         let known =
@@ -56,44 +70,48 @@ impl<'a> Forms<'a> {
         let at = match known {
             Some(at) => at,
             None => {
-                let (kind, bytes) = self.encoded(&spark.parser, snapshot)?;
+                let Some((kind, bytes)) = self.encoded(&spark.parser, snapshot)? else { return Ok(None) };
                 let mut out = RVec::with_capacity(bytes.len() + 16);
-                if let Err(fault) = spark.session.transport().frame(class, kind, bytes, &mut out) {
+                let framed = spark.session.transport().frame(class, kind, bytes, &mut out);
+                let frame = framed.map(|()| Bytes::from(out.into_vec())).map_err(|fault| {
                     snapshot.transport_failed(spark.session.transport(), "a transport's frame", &fault);
-                    return None;
-                }
-                self.frames.push((transport, class, parser, Bytes::from(out.into_vec())));
+                    Panicked
+                });
+                self.frames.push((transport, class, parser, frame));
                 self.frames.len() - 1
             }
         };
-        Some(&self.frames[at].3)
+        self.frames[at].3.as_ref().map(Some).map_err(|panicked| *panicked)
     }
 }
 
-/// A payload as a parser writes it.
-fn encode<'a>(payload: &'a Payload<'_>, parser: &ParserEntry, snapshot: &Snapshot) -> Option<Encoded<'a>> {
+/// A payload as a parser writes it; `None` where it is not sent.
+fn encode<'a>(payload: &'a Payload<'_>, parser: &ParserEntry, snapshot: &Snapshot) -> Result<Option<Encoded<'a>>, Panicked> {
     let value = match payload {
         Payload::Wire { parser: number, kind, bytes } if *number == parser.number => {
-            return Some((*kind, Cow::Borrowed(bytes.as_ref())));
+            return Ok(Some((*kind, Cow::Borrowed(bytes.as_ref()))));
         }
         Payload::Wire { parser: number, kind, bytes } => {
-            let source = snapshot.parser_numbered(*number)?;
+            let Some(source) = snapshot.parser_numbered(*number) else { return Ok(None) };
             match source.handle.decode(*kind, bytes) {
                 Ok(value) => Cow::Owned(value),
-                Err(failure) => {
-                    source.failed("decode", &failure);
-                    return None;
-                }
+                Err(failure) => return unsent(&source, "decode", &failure),
             }
         }
         Payload::Value(value) => Cow::Borrowed(value.as_ref()),
     };
     match parser.handle.encode(&value) {
-        Ok(encoded) => encoded.map(|(kind, bytes)| (kind, Cow::Owned(bytes))),
-        Err(failure) => {
-            parser.failed("encode", &failure);
-            None
-        }
+        Ok(encoded) => Ok(encoded.map(|(kind, bytes)| (kind, Cow::Owned(bytes)))),
+        Err(failure) => unsent(parser, "encode", &failure),
+    }
+}
+
+/// A parser did not do its work: what it refuses is not sent.
+fn unsent<T>(parser: &ParserEntry, entry: &str, failure: &ParserFailure) -> Result<Option<T>, Panicked> {
+    parser.failed(entry, failure);
+    match failure {
+        ParserFailure::Refused(_) => Ok(None),
+        ParserFailure::Fault(_) => Err(Panicked),
     }
 }
 
@@ -137,6 +155,7 @@ impl Shard {
         let limit = snapshot.config.server.max_buffered.as_usize();
         let mut alone = Vec::new();
         let mut full = Vec::new();
+        let mut failed = Vec::new();
         {
             let mut slab = self.slab.borrow_mut();
             let mut dirty = self.dirty.borrow_mut();
@@ -151,7 +170,14 @@ impl Shard {
                     alone.push(id);
                     continue;
                 };
-                let Some(frame) = forms.frame(spark, class, &snapshot) else { continue };
+                let frame = match forms.frame(spark, class, &snapshot) {
+                    Ok(Some(frame)) => frame,
+                    Ok(None) => continue,
+                    Err(Panicked) => {
+                        failed.push(id);
+                        continue;
+                    }
+                };
                 if spark.out.len() + frame.len() > limit {
                     full.push(id);
                     continue;
@@ -175,6 +201,9 @@ impl Shard {
         for id in full {
             self.overflowed(id);
         }
+        for id in failed {
+            self.plugin_failed(id, "a parser or a transport");
+        }
         gone
     }
 
@@ -197,13 +226,16 @@ impl Shard {
         };
         for hook in &snapshot.outgoing {
             if hook.generation.is_quarantined() {
+                if self.is_lost_without(snapshot, id, hook) {
+                    return status::MISSING;
+                }
                 continue;
             }
             match hook.settle("an outgoing hook", message.through(hook.get(), id)) {
                 Some(Flow::Stop) => return status::OK,
                 Some(_) => {}
                 None => {
-                    self.hook_failed(id);
+                    self.plugin_failed(id, "an outgoing hook");
                     return status::MISSING;
                 }
             }
@@ -230,9 +262,12 @@ impl Shard {
                 }
                 status
             }
-            Err(fault) => {
+            Err(failed) => {
                 self.give_sink(sink);
-                self.session_failed(id, "a session's send", &fault);
+                match failed {
+                    Failed::Session(fault) => self.session_failed(id, "a session's send", &fault),
+                    Failed::Parser => self.plugin_failed(id, "a parser"),
+                }
                 status::MISSING
             }
         }
@@ -244,8 +279,8 @@ impl Shard {
         id: SparkId,
         payload: &Payload<'_>,
         snapshot: &Snapshot,
-        sink: &mut plugin_api::abi::types::EventSink,
-    ) -> Result<u32, plugin_api::abi::host::Fault> {
+        sink: &mut EventSink,
+    ) -> Result<u32, Failed> {
         let mut slab = self.slab.borrow_mut();
         let Some(spark) = slab.get_mut(id) else { return Ok(status::MISSING) };
         if spark.phase == Phase::Closing || spark.bare {
@@ -254,7 +289,7 @@ impl Shard {
         let encoded;
         let (kind, bytes) = match payload {
             Payload::Wire { parser, kind, bytes } if *parser == spark.parser.number => (*kind, bytes.as_ref()),
-            payload => match encode(payload, &spark.parser, snapshot) {
+            payload => match encode(payload, &spark.parser, snapshot).map_err(|Panicked| Failed::Parser)? {
                 Some((kind, bytes)) => {
                     encoded = bytes;
                     (kind, encoded.as_ref())
@@ -268,14 +303,12 @@ impl Shard {
         if spark.out.tail.capacity() == 0 {
             spark.out.tail = self.spare_buffer();
         }
-        std::mem::swap(&mut sink.out, &mut spark.out.tail);
-        let result = spark.session.send(kind, bytes, sink);
-        std::mem::swap(&mut sink.out, &mut spark.out.tail);
+        let result = spark.call(sink, |session, sink| session.send(kind, bytes, sink));
         if !spark.dirty {
             spark.dirty = true;
             self.mark_dirty(id);
         }
-        result.map(|()| status::OK)
+        result.map(|()| status::OK).map_err(Failed::Session)
     }
 
     /// Sends a control message: past the hooks, through the parser.

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use plugin_api::abi::host::{Answer, HookMessage, ParserFailure};
+use plugin_api::abi::host::{Answer, ConnectionHook, HookMessage, MessageHook, ParserFailure};
 use plugin_api::abi::status;
 use plugin_api::{DisconnectReason, EndOptions, Flow, Kind, ParseError, Payload, SparkError, SparkId};
 
 use super::Shard;
 use crate::parsers::ParserEntry;
 use crate::primus::{self, Control};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Ref, Snapshot};
 use crate::spark::{Deferred, Phase};
 
 impl Shard {
@@ -48,20 +48,27 @@ impl Shard {
             }
         }
         let message = HookMessage::from_wire(kind, wire, &parser.handle, parser.number);
-        self.through_hooks(snapshot, id, parser, message, 0);
+        self.through_hooks(snapshot, id, parser, message, |_, _| false);
     }
 
-    /// Leads a message through the hooks from one on.
+    /// Leads a message through the hooks, but for those that it has passed.
+    #[inline]
     fn through_hooks(
         &self,
         snapshot: &Arc<Snapshot>,
         id: SparkId,
         parser: &ParserEntry,
         mut message: HookMessage<'_>,
-        from: usize,
+        has_passed: impl Fn(usize, &Ref<MessageHook>) -> bool,
     ) {
-        for (index, hook) in snapshot.incoming.iter().enumerate().skip(from) {
+        for (index, hook) in snapshot.incoming.iter().enumerate() {
+            if has_passed(index, hook) {
+                continue;
+            }
             if hook.generation.is_quarantined() {
+                if self.is_lost_without(snapshot, id, hook) {
+                    return;
+                }
                 continue;
             }
             match message.through(hook.get(), id) {
@@ -90,7 +97,7 @@ impl Shard {
                 }
                 Err(fault) => {
                     hook.generation.panicked("an incoming hook", &fault);
-                    self.hook_failed(id);
+                    self.plugin_failed(id, "an incoming hook");
                     return;
                 }
             }
@@ -98,10 +105,20 @@ impl Shard {
         if let Some(failure) = message.failure() {
             parser.failed("decode", &failure);
             self.house.metrics.refused.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            if let ParserFailure::Refused(error) = failure {
-                self.refused(snapshot, id, error);
+            match failure {
+                ParserFailure::Refused(error) => self.refused(snapshot, id, error),
+                ParserFailure::Fault(_) => self.plugin_failed(id, "a parser"),
             }
         }
+    }
+
+    /// Whether a spark ends since a hook of a required plugin is in quarantine. It may come again, and is refused until that serves.
+    pub(super) fn is_lost_without<T>(&self, snapshot: &Snapshot, id: SparkId, hook: &Ref<T>) -> bool {
+        let is_required = !snapshot.does_without(&hook.generation);
+        if is_required {
+            self.plugin_failed(id, "a required plugin");
+        }
+        is_required
     }
 
     /// A client's message can't be decoded: the error hooks are told. Over a limit, the spark ends; it may come again.
@@ -121,7 +138,8 @@ impl Shard {
             Ok(None) => return false,
             Err(fault) => {
                 parser.failed("decode", &fault.into());
-                return false;
+                self.plugin_failed(id, "a parser");
+                return true;
             }
         };
         let Some(control) = Control::parse(&text) else { return false };
@@ -145,35 +163,29 @@ impl Shard {
         true
     }
 
-    /// Runs the connection hooks of a new spark, then lets its messages flow.
-    pub async fn announce(&self, id: SparkId, snapshot: Arc<Snapshot>) {
+    /// Runs the connection hooks of a new spark, then lets its messages flow. Where one waits, those of another picture may follow:
+    /// whoever was told is not told again, and a generation that has taken over from another knows what that one was told.
+    pub async fn announce(&self, id: SparkId) {
         self.with_spark(id, |spark| spark.announced = true);
-        for hook in &snapshot.connection {
-            if hook.generation.is_quarantined() {
-                continue;
-            }
+        let mut told = Vec::new();
+        let mut snapshot = self.snapshot();
+        let mut next = 0;
+        while let Some(hook) = snapshot.connection.get(next) {
+            next += 1;
             // Its end was told to all already, where it came with the beginning or while a hook waited.
             if !self.is_opening(id) {
                 return;
             }
-            let (token, answer) = self.house.wait();
-            let called = hook.settle("a connection hook", hook.get().call(id, token));
-            let answer = match called {
-                Some(Answer::Pending) => match answer.await {
-                    // The plugin was stopped before it answered.
-                    Ok((status::MISSING, _)) | Err(_) => continue,
-                    Ok((status::PANICKED, report)) => {
-                        hook.panicked("a connection hook", &report);
-                        None
-                    }
-                    Ok((status, reply)) => Some(Answer::of(status, &reply)),
-                },
-                ready => {
-                    self.house.forget(token);
-                    ready
+            if told.iter().any(|place| hook.is_at(place)) {
+                continue;
+            }
+            if hook.generation.is_quarantined() {
+                if self.is_lost_without(&snapshot, id, hook) {
+                    return;
                 }
-            };
-            match answer {
+                continue;
+            }
+            match self.asked(hook, id).await {
                 Some(Answer::Refused(refusal)) => {
                     tracing::debug!(spark = %id, plugin = hook.generation.name(), "refused: {refusal}");
                     self.end(id, EndOptions { reason: refusal.message, ..EndOptions::default() });
@@ -181,9 +193,15 @@ impl Shard {
                 }
                 Some(_) => {}
                 None => {
-                    self.hook_failed(id);
+                    self.plugin_failed(id, "a connection hook");
                     return;
                 }
+            }
+            let present = self.snapshot();
+            if present.number != snapshot.number {
+                let served = snapshot.connection[..next].iter().filter(|hook| !hook.generation.is_quarantined());
+                told.extend(served.map(Ref::place));
+                (snapshot, next) = (present, 0);
             }
         }
         self.with_spark(id, |spark| {
@@ -195,6 +213,27 @@ impl Shard {
         if self.is_handing_over() {
             // This may be what it waits for.
             self.wake();
+        }
+    }
+
+    /// Asks one connection hook, and waits for its answer; `None`: it panicked.
+    async fn asked(&self, hook: &Ref<ConnectionHook>, id: SparkId) -> Option<Answer> {
+        const ENTRY: &str = "a connection hook";
+        let (token, answer) = self.house.wait();
+        match hook.settle(ENTRY, hook.get().call(id, token)) {
+            Some(Answer::Pending) => match answer.await {
+                // The plugin was stopped before it answered.
+                Ok((status::MISSING, _)) | Err(_) => Some(Answer::of(status::OK, &[])),
+                Ok((status::PANICKED, report)) => {
+                    hook.panicked(ENTRY, &report);
+                    None
+                }
+                Ok((status, reply)) => Some(Answer::of(status, &reply)),
+            },
+            ready => {
+                self.house.forget(token);
+                ready
+            }
         }
     }
 
@@ -220,7 +259,15 @@ impl Shard {
                 Payload::Wire { kind, bytes, .. } => HookMessage::from_wire(*kind, bytes, &parser.handle, parser.number),
                 Payload::Value(value) => HookMessage::from_value(value.to_vec(), &parser.handle, parser.number),
             };
-            self.through_hooks(&deferred.snapshot, id, &parser, message, deferred.hook + 1);
+            let Deferred { snapshot: former, hook: last, .. } = &deferred;
+            let snapshot = self.snapshot();
+            if Arc::ptr_eq(&snapshot, former) {
+                self.through_hooks(&snapshot, id, &parser, message, |index, _| index <= *last);
+            } else {
+                // The generations that it has not seen may have handed their state over to others.
+                let passed: Vec<_> = former.incoming[..=*last].iter().map(Ref::place).collect();
+                self.through_hooks(&snapshot, id, &parser, message, |_, hook| passed.iter().any(|place| hook.is_at(place)));
+            }
         }
         self.release_held(id);
     }

@@ -191,9 +191,7 @@ impl Shard {
                 self.give_sink(sink);
                 return false;
             };
-            std::mem::swap(&mut sink.out, &mut spark.out.tail);
-            let result = call(&mut spark.session, &mut sink);
-            std::mem::swap(&mut sink.out, &mut spark.out.tail);
+            let result = spark.call(&mut sink, call);
             if !spark.dirty && !spark.out.is_empty() {
                 spark.dirty = true;
                 self.mark_dirty(id);

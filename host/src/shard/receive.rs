@@ -4,12 +4,17 @@ use std::io::{ErrorKind, Read};
 use std::time::{Duration, Instant};
 
 use abi_stable::std_types::RVec;
-use plugin_api::abi::host::{Fault, response_of};
+use plugin_api::abi::host::{Fault, TransportHandle, response_of};
 use plugin_api::abi::types::{EventSink, event};
 use plugin_api::{Carrier, DisconnectReason, EndOptions, FrameClass, Kind, SparkId, value};
 
 use super::Shard;
 use crate::inbox::exchange::{Exchange, Reply};
+use crate::spark::Spark;
+
+/// What a client is told when a plugin panicked that worked for it: the code is "internal error" (RFC 6455, section 7.4.1, as
+/// registered with IANA).
+const FAILED: (u16, &str) = (1011, "a plugin failed");
 
 /// What one read has come to.
 enum Got {
@@ -59,9 +64,7 @@ impl Shard {
         if spark.out.tail.capacity() == 0 {
             spark.out.tail = self.spare_buffer();
         }
-        std::mem::swap(&mut sink.out, &mut spark.out.tail);
-        let result = spark.session.receive(&mut scratch[..count], sink);
-        std::mem::swap(&mut sink.out, &mut spark.out.tail);
+        let result = spark.call(sink, |session, sink| session.receive(&mut scratch[..count], sink));
         if !spark.dirty {
             spark.dirty = true;
             self.dirty.borrow_mut().push(id);
@@ -79,9 +82,7 @@ impl Shard {
         let result = {
             let mut slab = self.slab.borrow_mut();
             let Some(spark) = slab.get_mut(id) else { return };
-            std::mem::swap(&mut sink.out, &mut spark.out.tail);
-            let result = spark.session.receive(&mut input, &mut sink);
-            std::mem::swap(&mut sink.out, &mut spark.out.tail);
+            let result = spark.call(&mut sink, |session, sink| session.receive(&mut input, sink));
             if !spark.dirty {
                 spark.dirty = true;
                 self.mark_dirty(id);
@@ -228,12 +229,14 @@ impl Shard {
         }
     }
 
-    /// A session's plugin panicked while it worked for a spark: the spark is over, the plugin in quarantine.
+    /// A session's plugin panicked while it worked for a spark: the spark is over. Nothing is asked of the session any more; its
+    /// transport says to the client what closes the connection.
     pub(super) fn session_failed(&self, id: SparkId, entry: &str, fault: &Fault) {
         let mut transport = None;
         self.with_spark(id, |spark| transport = Some(spark.session.transport().clone()));
         if let Some(transport) = transport {
             self.snapshot().transport_failed(&transport, entry, fault);
+            self.with_spark(id, |spark| say_last(spark, &transport));
         }
         self.finish(id, &DisconnectReason::Fault(entry.to_owned()));
     }
@@ -249,11 +252,25 @@ impl Shard {
         self.end_as(id, options, DisconnectReason::Limit("max_message".to_owned()));
     }
 
-    /// A hook panicked at a spark's message: the session ends with 1011, the client may come again.
-    pub(super) fn hook_failed(&self, id: SparkId) {
+    /// What worked for a spark panicked, a hook perhaps: the session ends with 1011, the client may come again.
+    pub(super) fn plugin_failed(&self, id: SparkId, what: &str) {
         let options =
-            EndOptions { reconnect: true, code: Some(1011), reason: "a plugin failed".to_owned(), ..EndOptions::default() };
-        self.end_as(id, options, DisconnectReason::Fault("a hook".to_owned()));
+            EndOptions { reconnect: true, code: Some(FAILED.0), reason: FAILED.1.to_owned(), ..EndOptions::default() };
+        self.end_as(id, options, DisconnectReason::Fault(what.to_owned()));
+    }
+}
+
+/// What a connection is told whose session has panicked.
+fn say_last(spark: &mut Spark, transport: &TransportHandle) {
+    let is_mute = spark.rare.as_ref().is_some_and(|rare| rare.mute);
+    if spark.stream.is_none() || is_mute {
+        return;
+    }
+    let whole = spark.out.tail.len();
+    let (code, reason) = FAILED;
+    if let Err(fault) = transport.last_words(spark.class, code, reason, &mut spark.out.tail) {
+        tracing::debug!(transport = transport.name(), report = fault.report, "panicked at its last words, too");
+        spark.out.tail.truncate(whole);
     }
 }
 

@@ -158,10 +158,7 @@ impl Shard {
             if spark.parser.number != succession.parser {
                 return Err(Refused::Parser);
             }
-            std::mem::swap(&mut sink.out, &mut spark.out.tail);
-            let result = spark.session.succeed(&succession.word, sink);
-            std::mem::swap(&mut sink.out, &mut spark.out.tail);
-            result
+            spark.call(sink, |session, sink| session.succeed(&succession.word, sink))
         };
         match result {
             Ok(true) => Ok(()),

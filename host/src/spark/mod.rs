@@ -11,7 +11,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use mio::net::TcpStream;
-use plugin_api::abi::host::SessionHandle;
+use plugin_api::abi::host::{Fault, SessionHandle};
+use plugin_api::abi::types::EventSink;
 use plugin_api::{FrameClass, Kind, SparkId};
 
 use self::id::Info;
@@ -80,6 +81,9 @@ pub struct Rare {
     pub carrier: Option<Arc<Generation>>,
     /// The secret by which another session may take it over.
     pub ticket: Option<Box<str>>,
+    /// Whether nothing may be written after what its session wrote: that has said the last of its protocol, or took back, before it
+    /// panicked, what waited, so that nobody knows where a frame begins.
+    pub mute: bool,
     /// What it is opened for, where it is only to take another spark over.
     pub heir: Option<Heir>,
 }
@@ -101,11 +105,30 @@ pub struct Deferred {
     pub hook: usize,
     /// Itself.
     pub payload: plugin_api::Payload<'static>,
-    /// The picture whose hooks it goes through, to the last.
+    /// The picture whose hooks it has passed, up to that one.
     pub snapshot: Arc<Snapshot>,
 }
 
 impl Spark {
+    /// Calls its session, which appends to the out-buffer. What a call that panics has written is forgotten: it may end in the midst
+    /// of a frame.
+    #[inline]
+    pub fn call<T>(
+        &mut self,
+        sink: &mut EventSink,
+        call: impl FnOnce(&mut SessionHandle, &mut EventSink) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let whole = self.out.tail.len();
+        std::mem::swap(&mut sink.out, &mut self.out.tail);
+        let result = call(&mut self.session, sink);
+        std::mem::swap(&mut sink.out, &mut self.out.tail);
+        if result.is_err() {
+            self.rare().mute |= self.out.tail.len() < whole;
+            self.out.tail.truncate(whole);
+        }
+        result
+    }
+
     /// The rare part, made if it is not there.
     pub fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()

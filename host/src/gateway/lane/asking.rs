@@ -14,7 +14,7 @@ use super::connection::State;
 use super::head::Head;
 use super::relay;
 use crate::gateway::answers::{self, status};
-use crate::gateway::sessions::{Answers, Dispatched, Routed, Seat, routed};
+use crate::gateway::sessions::{Answers, Dispatched, Routed, Seat, begin, routed};
 use crate::gateway::{Visit, scheme, stopped};
 use crate::inbox::Command;
 use crate::inbox::exchange::Exchange;
@@ -85,10 +85,10 @@ impl Lane {
     }
 
     fn dispatch(&self, id: VisitorId, visit: &Visit, snapshot: &Arc<Snapshot>, seat: &Seat, request: Request<'_>) {
-        let announced = seat.is_new_spark(&request).then_some(snapshot);
+        let is_new_spark = seat.is_new_spark(&request);
         let asked = |exchange: Exchange| {
             self.with(id, |connection| {
-                connection.state = State::Asked(exchange, announced.map(Arc::clone));
+                connection.state = State::Asked(exchange, is_new_spark);
                 connection.arrival = visit.arrival.take();
             });
             ReplySender::Visitor(id)
@@ -185,11 +185,11 @@ impl Lane {
     /// Tells the hooks of a spark whose first exchange is being answered.
     fn announce(&self, id: VisitorId) {
         let asked = self.with(id, |connection| match &mut connection.state {
-            State::Asked(exchange, announced) => Some((exchange.id, announced.take(), connection.peer)),
+            State::Asked(exchange, is_new_spark) => std::mem::take(is_new_spark).then_some(exchange.id),
             _ => None,
         });
-        if let Some((spark, Some(snapshot), peer)) = asked.flatten() {
-            Visit { shard: Rc::clone(&self.shard), peer, arrival: Cell::new(None) }.announce(spark, Some(snapshot));
+        if let Some(spark) = asked.flatten() {
+            begin(&self.shard, spark);
         }
     }
 

@@ -1,7 +1,6 @@
 //! One connection in a lane: where it stands, what has come and is not used yet, what waits to be written.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
@@ -11,7 +10,6 @@ use tokio::task::AbortHandle;
 use crate::inbox::exchange::Exchange;
 use crate::shard::standing::{Arrival, Visit};
 use crate::shard::visitors::VisitorId;
-use crate::snapshot::Snapshot;
 use crate::spark::id::UnderWay;
 use crate::spark::out::OutBuffer;
 
@@ -53,8 +51,8 @@ pub(super) enum State {
     Begun(Instant),
     /// A request is being decided; by a task, where an authorizer takes time.
     Deciding(Option<AbortHandle>),
-    /// A session of this shard has the request. The picture is by which hooks are told of a spark that it has brought.
-    Asked(Exchange, Option<Arc<Snapshot>>),
+    /// A session of this shard has the request, and whether it has brought a spark of which no hook is told yet.
+    Asked(Exchange, bool),
     /// A session of this shard goes on with the answer.
     Open(Exchange),
     /// A task brings the answer of a session of another shard.

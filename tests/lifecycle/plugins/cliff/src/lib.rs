@@ -5,6 +5,7 @@
 
 mod parser;
 mod transport;
+mod websocket;
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use serde::Deserialize;
 
 use self::parser::Parsing;
 use self::transport::Echoing;
+use self::websocket::WebSockets;
 
 /// Where it panics.
 #[derive(Default, Deserialize, schemars::JsonSchema)]
@@ -31,7 +33,12 @@ pub struct Edge(Arc<str>);
 impl Edge {
     /// Panics at the place that the configuration names.
     pub fn pass(&self, place: &str) {
-        assert!(*self.0 != *place, "over the cliff at {place}");
+        assert!(!self.is_at(place), "over the cliff at {place}");
+    }
+
+    /// Whether it is the place that the configuration names.
+    pub fn is_at(&self, place: &str) -> bool {
+        *self.0 == *place
     }
 }
 
@@ -71,6 +78,7 @@ impl Plugin for Cliff {
     fn register(self: &Arc<Self>, registrar: &mut Registrar<'_>) {
         self.edge.pass("register");
         registrar.transport(Priority::GUARD, Echoing(self.edge.clone()));
+        registrar.transport(Priority::GUARD, WebSockets::new(self.edge.clone()));
         registrar.parser(Parsing(self.edge.clone()));
         LookoutClient::offer(registrar, Arc::clone(self));
         let edge = self.edge.clone();
@@ -164,6 +172,12 @@ impl Cliff {
                 Ok(depth) => drop(spark.write(&depth)),
                 Err(error) => drop(spark.write(&error.to_string())),
             },
+            "mute" => {
+                // Several, so that some wait when the session is called with the last of them.
+                for text in ["one", "two", "mute"] {
+                    drop(spark.write(text));
+                }
+            }
             "frame" => {
                 if let Ok(payload) = Payload::of("calm as the sea") {
                     self.host.send_many(&[spark.handle()], &payload);
