@@ -115,7 +115,7 @@ fn damaged_data_close_with_1007() {
 }
 
 #[test]
-fn a_compressed_text_is_checked_as_it_comes() {
+fn a_compressed_text_is_checked() {
     let payload = Peer::new(15, 15).deflate(b"ok \xff and much more");
     assert_fails(&Server::deflating(eager(), OFFER).receive_all([text(&payload).deflated()]), 1007);
     let payload = Peer::new(15, 15).deflate(b"cut \xe2\x82");
@@ -134,12 +134,16 @@ fn a_message_that_inflates_over_the_limit_closes_with_1009() {
     assert_eq!(limited().receive_all([binary(&whole).deflated()]), [Binary(vec![0; 100_000])]);
     let more = Peer::new(15, 15).deflate(&[0; 100_001]);
     assert_fails(&limited().receive_all([binary(&more).deflated()]), 1009);
-    // A bomb is left when it passes the limit, not at its end.
     let bomb = Peer::new(15, 15).deflate(&vec![0; 5_000_000]);
-    let mut server = limited();
-    let mut bytes = binary(&bomb).deflated().bytes();
-    bytes.truncate(2_000);
-    assert_fails(&server.receive(&bytes), 1009);
+    assert_fails(&limited().receive_all([binary(&bomb).deflated()]), 1009);
+}
+
+#[test]
+fn a_frame_or_fragments_that_no_message_under_the_limit_needs_close_with_1009() {
+    let config = Config { max_message_bytes: 1_000, compression: Some(eager()), ..Config::default() };
+    let limited = || Server::at(MESSAGES, config.clone(), Some(OFFER));
+    assert_fails(&limited().receive(&binary([0; 2_000]).deflated().bytes()[..100]), 1009);
+    assert_fails(&limited().receive_all([binary([0; 700]).deflated().open(), continuation([0; 700])]), 1009);
 }
 
 #[test]

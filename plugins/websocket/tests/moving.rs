@@ -46,7 +46,7 @@ fn a_connection_that_ends_is_not_moved() {
 }
 
 #[test]
-fn with_compression_it_can_be_moved_between_messages_that_stand_alone() {
+fn with_compression_it_can_be_moved_where_messages_stand_alone() {
     let mut server = Server::deflating(CompressionConfig::default(), "permessage-deflate");
     let long = "a".repeat(2000);
     let before = server.written(Kind::Text, &long);
@@ -55,7 +55,7 @@ fn with_compression_it_can_be_moved_between_messages_that_stand_alone() {
     // The first fragment of a compressed message: "Hello" (RFC 7692, section 7.2.3.1).
     let hello = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
     assert_eq!(server.receive(&text(&hello[..3]).open().deflated().bytes()), []);
-    assert!(!server.moves(), "an inflater amid a message");
+    assert!(server.moves());
     assert_eq!(server.receive(&continuation(&hello[3..]).bytes()), [Event::Text("Hello".to_owned())]);
     assert!(server.moves());
     assert_eq!(server.receive(&text(hello).deflated().bytes()), [Event::Text("Hello".to_owned())]);

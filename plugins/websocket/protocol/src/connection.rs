@@ -21,7 +21,7 @@ use crate::frame::{self, Coding, Control, End, Header, Opcode, Parsed};
 use crate::handshake::{self, Refusal};
 use crate::incomplete::{Incomplete, Taken};
 use crate::mask::{self, Charset};
-use crate::message::Assembly;
+use crate::message::{self, Assembly};
 use crate::utf8;
 
 /// The only timer of a connection: what it is for is told by the phase. The others of the session are free.
@@ -294,12 +294,10 @@ impl<Note> Connection<Note> {
             (Opcode::Continuation, Some(message)) => message.room(limit),
             (Opcode::Continuation, None) => return Err(ProtocolError::NothingToContinue),
             (Opcode::Start(_), Some(_)) => return Err(ProtocolError::MessageInsideMessage),
-            (Opcode::Start(_), None) => match header.coding {
-                Coding::Plain => limit as u64,
-                // Only inflating tells how long it is.
-                Coding::Deflated if self.contexts.is_some() => u64::MAX,
-                Coding::Deflated => return Err(ProtocolError::ReservedBit),
-            },
+            (Opcode::Start(_), None) if header.coding == Coding::Deflated && self.contexts.is_none() => {
+                return Err(ProtocolError::ReservedBit);
+            }
+            (Opcode::Start(_), None) => message::room(header.coding, limit),
         };
         if header.length > room { Err(ProtocolError::TooLong) } else { Ok(()) }
     }
@@ -319,7 +317,7 @@ impl<Note> Connection<Note> {
             return Ok((input.len(), None));
         };
         let used = if incomplete.is_inside_payload() {
-            incomplete.take(input, self.endpoint.settings.max_message)?
+            incomplete.take(input)?
         } else {
             let (used, taken) = incomplete.head().take(input)?;
             if let Some(Taken { header, payload }) = taken {
@@ -328,7 +326,7 @@ impl<Note> Connection<Note> {
                     Opcode::Control(control) => over = self.control(control, &payload, events)?,
                     Opcode::Continuation => incomplete.enter(&header),
                     Opcode::Start(kind) => {
-                        incomplete.begin(self.assembly(kind, header.coding));
+                        incomplete.begin(Assembly::new(kind, header.coding));
                         incomplete.enter(&header);
                     }
                 }
@@ -344,23 +342,21 @@ impl<Note> Connection<Note> {
         Ok((used, over))
     }
 
-    fn assembly(&mut self, kind: Kind, coding: Coding) -> Assembly {
-        match (coding, &mut self.contexts) {
-            (Coding::Deflated, Some(contexts)) => Assembly::deflated(kind, contexts.inflater(&self.endpoint.codecs)),
-            _ => Assembly::plain(kind),
-        }
-    }
-
     fn finish(
         &mut self,
         message: Assembly,
         receiver: &mut impl Receiver,
         events: &mut Events<'_>,
     ) -> Result<(), ProtocolError> {
-        let (kind, bytes, inflater) = message.finish(self.endpoint.settings.max_message)?;
-        if let (Some(inflater), Some(contexts)) = (inflater, &mut self.contexts) {
-            contexts.return_inflater(inflater, &self.endpoint.codecs);
-        }
+        let (kind, bytes) = match (message.coding(), &mut self.contexts) {
+            (Coding::Deflated, Some(contexts)) => {
+                let mut inflater = contexts.inflater(&self.endpoint.codecs);
+                let inflated = message.inflate(&mut inflater, self.endpoint.settings.max_message);
+                contexts.return_inflater(inflater, &self.endpoint.codecs);
+                inflated?
+            }
+            (Coding::Plain, _) | (_, None) => message.finish()?,
+        };
         if self.phase == Phase::Open {
             receiver.message_owned(kind, bytes, &mut self.replies(), events);
         }

@@ -21,18 +21,14 @@ pub struct Incomplete {
 }
 
 impl Incomplete {
-    /// The state for another process; `None` inside a compressed message.
-    pub fn save(&self) -> Option<SavedIncomplete> {
-        let message = match &self.message {
-            Some(message) => Some(message.save()?),
-            None => None,
-        };
+    /// The state for another process.
+    pub fn save(&self) -> SavedIncomplete {
         let body = self.body.as_ref();
-        Some(SavedIncomplete {
+        SavedIncomplete {
             head: self.head.bytes[..self.head.length].to_vec(),
             body: body.map(|body| (body.key.0, body.remaining, body.end == End::Final)),
-            message,
-        })
+            message: self.message.as_ref().map(Assembly::save),
+        }
     }
 
     /// From a saved state; `None` where that makes no sense.
@@ -91,7 +87,7 @@ impl Incomplete {
     ///
     /// # Errors
     /// What is wrong with the message ([`Assembly::push`]).
-    pub fn take(&mut self, input: &mut [u8], limit: usize) -> Result<usize, ProtocolError> {
+    pub fn take(&mut self, input: &mut [u8]) -> Result<usize, ProtocolError> {
         let (Some(body), Some(message)) = (&mut self.body, &mut self.message) else {
             return Ok(0);
         };
@@ -100,7 +96,7 @@ impl Incomplete {
         let charset = mask::unmask(bytes, body.key);
         body.key = body.key.after(length);
         body.remaining -= length as u64;
-        message.push(&Part { bytes, charset, announced: body.remaining }, limit)?;
+        message.push(&Part { bytes, charset, announced: body.remaining })?;
         Ok(length)
     }
 

@@ -1,23 +1,24 @@
 //! A message that doesn't lie in one piece of the input: its fragments, or the parts of a long frame, are put together here.
 //!
-//! Knows kinds, limits and UTF-8, and inflates compressed messages as they come, so that neither their compressed bytes nor
-//! more than the limit are ever held. Knows nothing of frames.
+//! Knows kinds, limits and UTF-8. A compressed message is kept as it came until it is whole, and only then inflated: a client that
+//! leaves it unfinished has sent what that costs, not a thousandth of it. Knows nothing of frames.
 
 use plugin_api::Kind;
 use serde::{Deserialize, Serialize};
 
 use crate::deflate::{InflateError, Inflater};
 use crate::error::ProtocolError;
+use crate::frame::Coding;
 use crate::mask::Charset;
 use crate::utf8::Utf8Check;
 
 /// A message in the making.
 pub struct Assembly {
     kind: Kind,
+    coding: Coding,
     bytes: Vec<u8>,
+    /// Of what isn't compressed.
     utf8: Utf8Check,
-    /// There when the message is compressed.
-    inflater: Option<Inflater>,
 }
 
 /// The same, saved.
@@ -26,6 +27,8 @@ pub struct SavedAssembly {
     kind: Kind,
     #[serde(with = "serde_bytes")]
     bytes: Vec<u8>,
+    #[serde(default)]
+    is_deflated: bool,
 }
 
 /// A part of a message's payload, unmasked.
@@ -39,67 +42,77 @@ pub struct Part<'a> {
 }
 
 impl Assembly {
-    /// Of a message that is not compressed.
-    pub fn plain(kind: Kind) -> Self {
-        Self { kind, bytes: Vec::new(), utf8: Utf8Check::default(), inflater: None }
+    /// Before its first part.
+    pub fn new(kind: Kind, coding: Coding) -> Self {
+        Self { kind, coding, bytes: Vec::new(), utf8: Utf8Check::default() }
     }
 
-    /// Of a compressed message.
-    pub fn deflated(kind: Kind, inflater: Inflater) -> Self {
-        Self { inflater: Some(inflater), ..Self::plain(kind) }
-    }
-
-    /// The state for another process; `None` for a compressed message, whose inflater can't be saved at any place.
-    pub fn save(&self) -> Option<SavedAssembly> {
-        self.inflater.is_none().then(|| SavedAssembly { kind: self.kind, bytes: self.bytes.clone() })
+    /// The state for another process.
+    pub fn save(&self) -> SavedAssembly {
+        SavedAssembly { kind: self.kind, bytes: self.bytes.clone(), is_deflated: self.coding == Coding::Deflated }
     }
 
     /// From a saved state; `None` where that is no beginning of a message.
     pub fn restore(saved: SavedAssembly) -> Option<Self> {
+        let coding = if saved.is_deflated { Coding::Deflated } else { Coding::Plain };
         let mut utf8 = Utf8Check::default();
-        if saved.kind == Kind::Text {
+        if (saved.kind, coding) == (Kind::Text, Coding::Plain) {
             utf8.push(&saved.bytes).ok()?;
         }
-        Some(Self { kind: saved.kind, bytes: saved.bytes, utf8, inflater: None })
+        Some(Self { kind: saved.kind, coding, bytes: saved.bytes, utf8 })
     }
 
-    /// How many bytes of an announced payload fit under `limit`; any number for a compressed message, where only inflating
-    /// tells.
+    /// How it came.
+    pub fn coding(&self) -> Coding {
+        self.coding
+    }
+
+    /// How many more bytes of payload there may be, where the message is to have `limit` at most.
     pub fn room(&self, limit: usize) -> u64 {
-        match self.inflater {
-            None => limit.saturating_sub(self.bytes.len()) as u64,
-            Some(_) => u64::MAX,
-        }
+        room(self.coding, limit).saturating_sub(self.bytes.len() as u64)
     }
 
-    /// Takes the next part of the payload.
+    /// Takes the next part of the payload, for which there is [`room`](Self::room).
     ///
     /// # Errors
-    /// The text is not UTF-8, the compressed data are damaged, or the message gets longer than `limit` bytes: whichever
-    /// comes first in the message, wherever it is cut.
-    pub fn push(&mut self, part: &Part<'_>, limit: usize) -> Result<(), ProtocolError> {
-        if self.inflater.is_some() {
-            return self.inflate(part.bytes, limit);
-        }
+    /// The text is not UTF-8; of a compressed one that is found at its end.
+    pub fn push(&mut self, part: &Part<'_>) -> Result<(), ProtocolError> {
         self.reserve(part);
         self.bytes.extend_from_slice(part.bytes);
-        match (self.kind, part.charset) {
-            (Kind::Binary, _) => Ok(()),
-            (Kind::Text, Charset::Ascii) => Ok(self.utf8.push_ascii(part.bytes)?),
-            (Kind::Text, Charset::Unknown) => Ok(self.utf8.push(part.bytes)?),
+        match (self.kind, self.coding, part.charset) {
+            (Kind::Binary, ..) | (_, Coding::Deflated, _) => Ok(()),
+            (Kind::Text, Coding::Plain, Charset::Ascii) => Ok(self.utf8.push_ascii(part.bytes)?),
+            (Kind::Text, Coding::Plain, Charset::Unknown) => Ok(self.utf8.push(part.bytes)?),
         }
     }
 
-    /// The payload is complete: the message, and the inflater that it was lent.
+    /// The payload of a message that isn't compressed is complete.
     ///
     /// # Errors
-    /// As [`Assembly::push`].
-    pub fn finish(mut self, limit: usize) -> Result<(Kind, Vec<u8>, Option<Inflater>), ProtocolError> {
-        if self.inflater.is_some() {
-            self.inflate(&Inflater::TAIL, limit)?;
-        }
+    /// The text is not UTF-8.
+    pub fn finish(self) -> Result<(Kind, Vec<u8>), ProtocolError> {
         self.utf8.finish()?;
-        Ok((self.kind, self.bytes, self.inflater))
+        Ok((self.kind, self.bytes))
+    }
+
+    /// The payload of a compressed message is complete.
+    ///
+    /// # Errors
+    /// The text is not UTF-8, the compressed data are damaged, or the message is longer than `limit` bytes: whichever comes first
+    /// in the message.
+    pub fn inflate(mut self, inflater: &mut Inflater, limit: usize) -> Result<(Kind, Vec<u8>), ProtocolError> {
+        self.bytes.extend(Inflater::TAIL);
+        let mut message = Vec::new();
+        let inflated = inflater.push(&self.bytes, &mut message, limit);
+        if self.kind == Kind::Text {
+            self.utf8.push(&message)?;
+        }
+        inflated.map_err(|error| match error {
+            InflateError::Damaged => ProtocolError::Deflate,
+            InflateError::TooLong => ProtocolError::TooLong,
+        })?;
+        self.utf8.finish()?;
+        Ok((self.kind, message))
     }
 
     /// Makes room for a part: at least doubles what is held, so that copying stays linear, and takes no more than what was
@@ -113,21 +126,15 @@ impl Assembly {
             self.bytes.reserve_exact(part.bytes.len().saturating_add(extra));
         }
     }
+}
 
-    fn inflate(&mut self, compressed: &[u8], limit: usize) -> Result<(), ProtocolError> {
-        let Some(inflater) = &mut self.inflater else {
-            return Ok(());
-        };
-        let before = self.bytes.len();
-        let inflated = inflater.push(compressed, &mut self.bytes, limit);
-        if self.kind == Kind::Text {
-            // First, so that the verdict is the same wherever the message is cut.
-            self.utf8.push(&self.bytes[before..])?;
-        }
-        inflated.map_err(|error| match error {
-            InflateError::Damaged => ProtocolError::Deflate,
-            InflateError::TooLong => ProtocolError::TooLong,
-        })
+/// How long the payload of a message may be that is to have `limit` bytes at most. What can't be compressed gets longer by it: by as
+/// much as zlib's `deflateBound` tells.
+pub fn room(coding: Coding, limit: usize) -> u64 {
+    let limit = limit as u64;
+    match coding {
+        Coding::Plain => limit,
+        Coding::Deflated => limit.saturating_add(limit >> 3).saturating_add(limit >> 6).saturating_add(64),
     }
 }
 
@@ -136,12 +143,12 @@ mod tests {
     use super::*;
 
     fn push(assembly: &mut Assembly, bytes: &[u8], announced: u64) {
-        assembly.push(&Part { bytes, charset: Charset::Unknown, announced }, usize::MAX).unwrap();
+        assembly.push(&Part { bytes, charset: Charset::Unknown, announced }).unwrap();
     }
 
     #[test]
     fn what_was_announced_and_has_not_come_takes_little_memory() {
-        let mut assembly = Assembly::plain(Kind::Binary);
+        let mut assembly = Assembly::new(Kind::Binary, Coding::Plain);
         push(&mut assembly, &[0; 100], 1 << 62);
         assert!(assembly.bytes.capacity() <= 200);
         push(&mut assembly, &[0; 1000], 1 << 62);
@@ -149,8 +156,28 @@ mod tests {
     }
 
     #[test]
+    fn a_compressed_message_that_is_not_whole_takes_what_has_come() {
+        let codecs = crate::deflate::Codecs::new(9);
+        let bomb = codecs.deflater(crate::deflate::WindowBits::MAX).message(&[0; 1_000_000]).to_vec();
+        let (first, rest) = bomb.split_at(bomb.len() - 1);
+        let mut assembly = Assembly::new(Kind::Binary, Coding::Deflated);
+        push(&mut assembly, first, 1);
+        assert!(assembly.bytes.capacity() <= 2 * bomb.len() && bomb.len() < 2_000, "{}", bomb.len());
+        push(&mut assembly, rest, 0);
+        let (_, message) = assembly.inflate(&mut codecs.inflater(), 1_000_000).unwrap();
+        assert_eq!(message, vec![0; 1_000_000]);
+    }
+
+    #[test]
+    fn what_can_not_be_compressed_has_room_for_it() {
+        let noise: Vec<u8> = (0..100_000_u32).flat_map(|n| n.wrapping_mul(0x9e37_79b9).to_be_bytes()).collect();
+        let deflated = crate::deflate::Codecs::new(9).deflater(crate::deflate::WindowBits::MAX).message(&noise).len();
+        assert!(deflated as u64 <= room(Coding::Deflated, noise.len()));
+    }
+
+    #[test]
     fn a_frame_that_comes_in_parts_is_moved_seldom_and_ends_without_spare_room() {
-        let mut assembly = Assembly::plain(Kind::Binary);
+        let mut assembly = Assembly::new(Kind::Binary, Coding::Plain);
         let mut moves = 0;
         for part in 1..=1000 {
             let before = assembly.bytes.capacity();

@@ -1,8 +1,7 @@
 //! A connection's state for another process to go on with: what is incomplete, and what was agreed upon.
 //!
 //! An encoded value (CBOR). A later version adds fields with a default. A connection can be saved between its handshake and the
-//! first word of its end, unless it is inside a compressed message, or holds a compression context of the client's (see
-//! [`crate::deflate::Contexts::save`]).
+//! first word of its end, unless it holds a compression context of the client's (see [`crate::deflate::Contexts::save`]).
 
 use std::sync::Arc;
 
@@ -27,7 +26,7 @@ impl<Note> Connection<Note> {
             return None;
         }
         let incomplete = match self.unfinished.as_deref() {
-            Some(Unfinished::Incoming(incomplete)) => Some(incomplete.save()?),
+            Some(Unfinished::Incoming(incomplete)) => Some(incomplete.save()),
             Some(Unfinished::Ending(_)) | None => None,
         };
         let contexts = match &self.contexts {
