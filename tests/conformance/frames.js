@@ -108,7 +108,7 @@ export class Peer {
 
   /** A connection on which nothing was sent. */
   static async dial(t, server) {
-    const socket = net.connect(server.port, '127.0.0.1');
+    const socket = net.connect(server.port, server.host);
     const peer = new Peer(socket);
     t.after(() => socket.destroy());
     await next(socket, 'connect');
@@ -127,7 +127,7 @@ export class Peer {
     const peer = await Peer.dial(t, server);
     const key = randomBytes(16).toString('base64');
     const all = {
-      Host: `127.0.0.1:${server.port}`,
+      Host: `${server.host}:${server.port}`,
       Connection: 'Upgrade',
       Upgrade: 'websocket',
       'Sec-WebSocket-Version': '13',

@@ -46,6 +46,7 @@ export const build = resolve(process.env.CARGO_TARGET_DIR ?? join(repository, 't
  * @property {(string | [string, string])[]} plugins The libraries to drop in (ours only): `name` of `libname.so`, and its file's
  *   name among the plugins where that is another.
  * @property {Record<string, Record<string, unknown>>} [tables] More keys for tables of plugins.toml (ours only).
+ * @property {string[]} [within] A command that the server is run by, with its arguments.
  */
 
 /** @type {Settings} */
@@ -114,6 +115,10 @@ export class Server {
     return Number(new URL(this.url).port);
   }
 
+  get host() {
+    return new URL(this.url).hostname;
+  }
+
   get pid() {
     return this.#process?.pid;
   }
@@ -134,7 +139,7 @@ export class Server {
 
   /** Starts the process and waits for the line in which it says that it is ready. */
   async start() {
-    const [command, args] = this.#command();
+    const [command, ...args] = [...(this.settings.within ?? []), ...this.#command()];
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: this.directory });
     this.#process = child;
     // A test that is cut off must not leave its server behind.
@@ -211,9 +216,9 @@ export class Server {
     // What was started once is found at the same port again.
     if (this.url) this.#port = this.port;
     if (implementation === 'reference') {
-      return [process.execPath, [join(here, 'reference.js'), JSON.stringify({ ...this.settings, port: this.#port })]];
+      return [process.execPath, join(here, 'reference.js'), JSON.stringify({ ...this.settings, port: this.#port })];
     }
     writeFileSync(this.config, this.configuration(this.settings.tables));
-    return [this.binary, ['serve', '--config', this.config]];
+    return [this.binary, 'serve', '--config', this.config];
   }
 }
