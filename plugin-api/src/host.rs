@@ -117,6 +117,13 @@ impl Host {
         self.raw.adopt(stream.into(), transport, request, done);
     }
 
+    /// Whether this process follows another one that still serves (`switchboard upgrade`). What only one process can have, a port or
+    /// a locked file, is still had by that one then: wait for it instead of failing. It is let go when the other process's plugin
+    /// is told by [`crate::Plugin::followed`], or with that process's end.
+    pub fn follows(&self) -> bool {
+        self.raw.follows()
+    }
+
     /// Calls [`crate::Plugin::timer`] once, after at least `after`. An earlier timer of that number is replaced.
     pub fn set_timer(&self, timer: u64, after: Duration) {
         let milliseconds = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);

@@ -74,6 +74,11 @@ pub trait Plugin: Sized + Send + Sync + 'static {
         let _ = timer;
     }
 
+    /// Another process serves in this one's place: clients come to it from now on, and it has the state that was saved. What only
+    /// one process can have, a port or a locked file, is to be let go soon, for [`Host::follows`] there. Called at most once; what
+    /// was asked before is answered yet, then [`stop`](Plugin::stop) comes.
+    fn followed(&self) {}
+
     /// Ends the work and joins the plugin's own threads.
     fn stop(&self) {}
 }

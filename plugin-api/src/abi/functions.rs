@@ -62,6 +62,10 @@ pub trait HostFunctions: Send + Sync + 'static {
         let _ = report;
         false
     }
+    /// Whether this process follows another one that still serves.
+    fn follows(&self) -> bool {
+        false
+    }
 }
 
 /// The raw host of an implementation: one reference is held by what is returned.
@@ -92,6 +96,7 @@ fn host_table<H: HostFunctions>() -> HostTableRef {
         calling: super::host::calling,
         adopt: adopt::<H>,
         panicked: panicked::<H>,
+        follows: follows::<H>,
     }
     .leak_into_prefix()
 }
@@ -164,6 +169,7 @@ forward! {
     set_timer(timer: u64, after_ms: u64) |host| host.set_timer(timer, after_ms);
     clear_timer(timer: u64) |host| host.clear_timer(timer);
     count(counter: u32, by: u64) |host| host.count(counter, by);
+    follows() -> u8 |host| u8::from(host.follows());
 }
 
 extern "C" fn log<H: HostFunctions>(
@@ -343,6 +349,10 @@ impl HostHandle {
     /// Reports a panic of a thread of the plugin's own; whether the host has logged it.
     pub(crate) fn panicked(&self, report: &str) -> bool {
         self.raw.table.panicked().is_some_and(|panicked| panicked(self.raw.object, RStr::from_str(report)) != 0)
+    }
+
+    pub(crate) fn follows(&self) -> bool {
+        self.raw.table.follows().is_some_and(|follows| follows(self.raw.object) != 0)
     }
 
     pub(crate) fn adopt<F>(&self, stream: OwnedFd, transport: &str, request: &Request<'_>, done: F)

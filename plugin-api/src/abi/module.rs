@@ -61,6 +61,9 @@ pub struct InstanceTable {
     /// Frees the object.
     #[sabi(last_prefix_field)]
     pub free: extern "C" fn(Opaque) -> u32,
+    /// Another process serves in this one's place, and waits for what the plugin holds alone. Called at most once, before `stop`.
+    #[sabi(missing_field(option))]
+    pub followed: extern "C" fn(Opaque) -> u32,
 }
 
 /// A function of a plugin with its captured state. Freed once by the host.
@@ -339,4 +342,7 @@ pub struct HostTable {
     /// logged it; 0: it is still to be printed.
     #[sabi(missing_field(option))]
     pub panicked: extern "C" fn(Opaque, report: RStr<'_>) -> u8,
+    /// 1 in a process that follows another one which still serves: what only one process can have is still had by that; else 0.
+    #[sabi(missing_field(option))]
+    pub follows: extern "C" fn(Opaque) -> u8,
 }

@@ -147,6 +147,16 @@ impl Instance {
         self.owner.call(|| (self.table.timer())(self.object, timer)).map(drop)
     }
 
+    /// Another process serves in this one's place. Plugins that know nothing of it hold what they have to their end. `[control]`
+    ///
+    /// # Errors
+    ///
+    /// It panicked.
+    pub fn followed(&self) -> Result<(), Fault> {
+        let Some(followed) = self.table.followed() else { return Ok(()) };
+        self.owner.call(|| followed(self.object)).map(drop)
+    }
+
     /// Ends the plugin's work. `[control]`, once, before the drop.
     ///
     /// # Errors

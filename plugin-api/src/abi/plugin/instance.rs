@@ -97,6 +97,7 @@ extern "C" fn start<P: Plugin>(
                         timer: timer::<P>,
                         stop: stop::<P>,
                         free: free::<Instance<P>>,
+                        followed: followed::<P>,
                     }
                     .leak_into_prefix(),
                 );
@@ -167,6 +168,14 @@ extern "C" fn timer<P: Plugin>(object: Opaque, timer: u64) -> u32 {
     guarded(|| {
         // SAFETY: as in `register`.
         unsafe { shared::<Instance<P>>(object) }.plugin.timer(timer);
+        status::OK
+    })
+}
+
+extern "C" fn followed<P: Plugin>(object: Opaque) -> u32 {
+    guarded(|| {
+        // SAFETY: as in `register`.
+        unsafe { shared::<Instance<P>>(object) }.plugin.followed();
         status::OK
     })
 }
