@@ -156,6 +156,10 @@ impl HostFunctions for Functions {
         generation.is_some()
     }
 
+    fn follows(&self) -> bool {
+        self.house.follows()
+    }
+
     fn count(&self, counter: u32, by: u64) {
         if let Some(generation) = self.generation.get().and_then(Weak::upgrade)
             && let Some(counter) = generation.counters.get(counter as usize)

@@ -44,6 +44,10 @@ pub struct House {
     pub numbers: ParserNumbers,
     /// Whether load balancers are to look away: everything is still served.
     pub draining: AtomicBool,
+    /// Whether this process follows another one, which still serves.
+    follows: AtomicBool,
+    /// Whether another process serves in this one's place.
+    followed: AtomicBool,
     /// The addresses that plugins listen on.
     pub listeners: Listeners,
     /// Streams that plugins bring, for each shard.
@@ -96,6 +100,8 @@ impl House {
             control,
             numbers,
             draining: AtomicBool::new(false),
+            follows: AtomicBool::new(false),
+            followed: AtomicBool::new(false),
             listeners: Listeners::new(shards),
             next_arrival: AtomicU64::new(0),
             arrivals: (0..shards).map(|_| Arrivals::new()).collect(),
@@ -114,6 +120,26 @@ impl House {
     /// Whether hyper reads every request.
     pub fn is_by_hyper_alone(&self) -> bool {
         self.by_hyper_alone.load(Ordering::Relaxed)
+    }
+
+    /// Whether this process follows another one, which still serves.
+    pub fn follows(&self) -> bool {
+        self.follows.load(Ordering::Acquire)
+    }
+
+    /// Says whether it does.
+    pub fn set_follows(&self, follows: bool) {
+        self.follows.store(follows, Ordering::Release);
+    }
+
+    /// Another process serves in this one's place.
+    pub fn set_followed(&self) {
+        self.followed.store(true, Ordering::Release);
+    }
+
+    /// Whether one does.
+    pub fn is_followed(&self) -> bool {
+        self.followed.load(Ordering::Acquire)
     }
 
     /// A number that was not given before.

@@ -26,6 +26,7 @@ use crate::inbox::control::{ControlSender, HandOver, Request};
 use crate::listeners::{Place, bind, claim};
 use crate::operator::attend::Attendant;
 use crate::operator::listen::ControlSocket;
+use crate::operator::place::Shared;
 use crate::parsers::ParserNumbers;
 use crate::shard::turn::{self, Sockets};
 use crate::shard::{self, Shard, inherit};
@@ -46,11 +47,11 @@ use crate::watch;
 pub fn serve(config: Config, linked: Vec<PluginModuleRef>) -> anyhow::Result<()> {
     start_log(&config);
     let supervisor = Supervisor::from_environment();
-    let server = match Predecessor::of_this_process().context("no socket to the process to be followed")? {
+    let (server, socket) = match Predecessor::of_this_process().context("no socket to the process to be followed")? {
         Some(predecessor) => Server::follow(config.clone(), linked, predecessor)?,
-        None => Server::start(config.clone(), linked)?,
+        None => (Server::start(config.clone(), linked)?, None),
     };
-    let socket = ControlSocket::open(&config);
+    let socket = ControlSocket::open(&config, socket);
     let attendant = Attendant::new()?;
     println!("Switchboard is ready at http://{}/", shown(server.address()));
     std::io::stdout().flush()?;
@@ -91,7 +92,7 @@ impl Server {
     /// A plugin that the configuration names does not serve, the address can't be listened on, or the system gives no thread or
     /// poller.
     pub fn start(config: Config, linked: Vec<PluginModuleRef>) -> anyhow::Result<Self> {
-        let (house, plugins) = Self::complete(&config, linked, Vec::new())?;
+        let (house, plugins) = Self::complete(&config, linked, None)?;
         let listen = config.server.listen;
         let first = claim(listen).and_then(|()| bind(listen)).with_context(|| format!("can't listen on {listen}"))?;
         let address = first.local_addr()?;
@@ -105,20 +106,24 @@ impl Server {
         Self::run(&config, house, plugins, shards, listeners)
     }
 
-    /// Starts one that takes over what another process serves.
+    /// Starts one that takes over what another process serves. With its control socket, if that has one.
     ///
     /// # Errors
     ///
     /// As [`Server::start`], or the other process takes everything back: it goes on.
-    pub fn follow(config: Config, linked: Vec<PluginModuleRef>, predecessor: Predecessor) -> anyhow::Result<Self> {
+    pub fn follow(
+        config: Config,
+        linked: Vec<PluginModuleRef>,
+        predecessor: Predecessor,
+    ) -> anyhow::Result<(Self, Option<Shared>)> {
         let started = Self::try_follow(config, linked, &predecessor);
         match started {
-            Ok(server) => {
+            Ok((server, socket)) => {
                 let house = Arc::clone(&server.house);
                 std::thread::Builder::new().name("predecessor".to_owned()).spawn(move || {
                     predecessor.follow(|shard, letters| post(&house, shard, letters));
                 })?;
-                Ok(server)
+                Ok((server, socket))
             }
             Err(error) => {
                 predecessor.give_up(&format!("{error:#}"));
@@ -127,15 +132,21 @@ impl Server {
         }
     }
 
-    fn try_follow(config: Config, linked: Vec<PluginModuleRef>, predecessor: &Predecessor) -> anyhow::Result<Self> {
+    fn try_follow(
+        config: Config,
+        linked: Vec<PluginModuleRef>,
+        predecessor: &Predecessor,
+    ) -> anyhow::Result<(Self, Option<Shared>)> {
         let Listening { own: listeners, places } = predecessor.sockets()?;
-        let ready = Ready { listen: config.server.listen.to_string(), shards: shards_of(&config) };
+        let mut ready = Ready { listen: config.server.listen.to_string(), shards: shards_of(&config), plugins: None };
         if listeners.len() != ready.shards {
             // The plugins' addresses would not fit either: what the predecessor says to it is the whole answer.
             predecessor.receive(&ready)?;
         }
-        let (house, plugins) = Self::complete(&config, linked, places)?;
-        let estate = predecessor.receive(&ready)?;
+        let (house, plugins) = Self::complete(&config, linked, Some(places))?;
+        let serving = house.snapshot.load().generations.iter().map(|generation| generation.name().to_owned()).collect();
+        ready.plugins = Some(serving);
+        let mut estate = predecessor.receive(&ready)?;
         for legacy in &estate.shards {
             let who = legacy.sparks.iter().map(|(spark, _)| &spark.who).chain(legacy.left.iter().map(|(who, _)| who));
             for who in who.filter(|who| !who.bare) {
@@ -148,21 +159,25 @@ impl Server {
         let mut inherited = inherited.wait()?;
         predecessor.take_over(std::mem::take(&mut inherited.refused))?;
         inherited.begin();
-        Self::run(&config, house, plugins, shards, listeners)
+        house.set_follows(false);
+        // Taken apart only now: given up before, it would be free while the other process has it.
+        let socket = estate.control.take();
+        Ok((Self::run(&config, house, plugins, shards, listeners)?, socket))
     }
 
-    /// A house with all its plugins, where some of their addresses are listened on already.
+    /// A house with all its plugins; of one that follows another process, `places` are the plugins' addresses that are listened on.
     fn complete(
         config: &Config,
         linked: Vec<PluginModuleRef>,
-        places: Vec<(Place, SocketAddr, Vec<TcpListener>)>,
+        places: Option<Vec<(Place, SocketAddr, Vec<TcpListener>)>>,
     ) -> anyhow::Result<(Arc<House>, Control)> {
         let (control, requests) = ControlSender::channel();
         let shards = shards_of(config);
         let numbers = ParserNumbers::default();
         let empty = Snapshot::new(config.clone(), Vec::new(), &numbers);
         let house = House::new(empty, shards, control, numbers);
-        for (place, address, sockets) in places {
+        house.set_follows(places.is_some());
+        for (place, address, sockets) in places.into_iter().flatten() {
             house.listeners.take(place, address, sockets);
         }
         let mut plugins = Control::new(Arc::clone(&house), requests, config.clone(), linked)?;
@@ -235,7 +250,10 @@ impl Server {
     /// # Errors
     ///
     /// The listening sockets can't be shared.
-    pub fn upgrade(&self) -> std::io::Result<impl FnOnce(&Path) -> Result<u32, UpgradeError> + Send + 'static> {
+    pub fn upgrade(
+        &self,
+        socket: Option<Shared>,
+    ) -> std::io::Result<impl FnOnce(&Path) -> Result<u32, UpgradeError> + Send + 'static> {
         let own = self.listeners.iter().map(TcpListener::try_clone).collect::<Result<_, _>>()?;
         let sockets = Listening { own, places: self.house.listeners.shared() };
         let (house, control, listen) = (Arc::clone(&self.house), self.control.clone(), self.listen);
@@ -243,13 +261,15 @@ impl Server {
             let config = house.snapshot.load().config.server.clone();
             tracing::info!(binary = %binary.display(), "a new process starts, to take over");
             let successor = Successor::start(binary, config.upgrade.start, &sockets)?;
-            let unfit = successor.unfit(&listen.to_string(), house.inboxes.len());
+            let snapshot = house.snapshot.load_full();
+            let plugins = snapshot.generations.iter().map(|generation| generation.name());
+            let unfit = successor.unfit(&listen.to_string(), house.inboxes.len(), plugins);
             if let Some(error) = unfit {
                 successor.dismiss(&error);
                 return Err(error);
             }
             let (reply, result) = std::sync::mpsc::channel();
-            control.send(Request::HandOver(Box::new(HandOver { successor, reply })));
+            control.send(Request::HandOver(Box::new(HandOver { successor, socket, reply })));
             result.recv().unwrap_or(Err(UpgradeError::GoingDown))
         })
     }

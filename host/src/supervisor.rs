@@ -10,6 +10,9 @@ use std::time::Duration;
 
 use crate::house::House;
 
+/// The variable with the number of the process that the watchdog is for.
+pub const WATCHDOG_PID: &str = "WATCHDOG_PID";
+
 /// Where a supervisor is told, if there is one.
 #[derive(Clone, Default)]
 pub struct Supervisor {
@@ -79,9 +82,16 @@ impl Supervisor {
 }
 
 fn watchdog_interval() -> Option<Duration> {
-    let number = |name| std::env::var(name).ok()?.parse::<u64>().ok();
-    let meant = number("WATCHDOG_PID").is_none_or(|process| process == u64::from(std::process::id()));
-    number("WATCHDOG_USEC").filter(|most| meant && *most > 0).map(Duration::from_micros)
+    number("WATCHDOG_USEC").filter(|most| is_watched() && *most > 0).map(Duration::from_micros)
+}
+
+/// Whether the watchdog that the environment tells of is this process's.
+pub fn is_watched() -> bool {
+    number(WATCHDOG_PID).is_none_or(|process| process == u64::from(std::process::id()))
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
 }
 
 /// Tells the supervisor again and again that the server lives: every shard has had a turn since the last time.
@@ -138,6 +148,8 @@ mod tests {
         let reloading = hear();
         let time = reloading.lines().find_map(|line| line.strip_prefix("MONOTONIC_USEC=")).unwrap();
         assert!(reloading.starts_with("RELOADING=1\n") && time.parse::<u64>().unwrap() > 0, "{reloading}");
+        supervisor.followed_by(7);
+        assert_eq!(hear(), "MAINPID=7\nREADY=1\nSTATUS=has handed over");
         supervisor.stopping();
         assert_eq!(hear(), "STOPPING=1\nSTATUS=goes down");
         drop(heard);

@@ -11,6 +11,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 struct Supervised {
     child: Child,
+    /// Who serves in its place.
+    followed_by: Option<Pid>,
     told: UnixDatagram,
     _folder: tempfile::TempDir,
 }
@@ -23,14 +25,15 @@ impl Supervised {
         let path = folder.path().join("notify");
         let told = UnixDatagram::bind(&path).unwrap();
         told.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
-        command.arg("serve").current_dir(folder.path()).env("NOTIFY_SOCKET", path).stdout(Stdio::null());
-        command.env_remove("WATCHDOG_PID");
+        // As systemd does: the watchdog is for this process.
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "export WATCHDOG_PID=$$; exec \"$0\" serve", env!("CARGO_BIN_EXE_switchboard")]);
+        command.current_dir(folder.path()).env("NOTIFY_SOCKET", path).stdout(Stdio::null());
         match watchdog {
             Some(interval) => command.env("WATCHDOG_USEC", interval.as_micros().to_string()),
             None => command.env_remove("WATCHDOG_USEC"),
         };
-        Self { child: command.spawn().unwrap(), told, _folder: folder }
+        Self { child: command.spawn().unwrap(), followed_by: None, told, _folder: folder }
     }
 
     fn hear(&self) -> String {
@@ -39,14 +42,28 @@ impl Supervised {
         String::from_utf8_lossy(&text[..len]).into_owned()
     }
 
+    /// What begins so, after whatever else is said.
+    fn hear_of(&self, beginning: &str) -> String {
+        loop {
+            let told = self.hear();
+            if let Some(rest) = told.strip_prefix(beginning) {
+                return rest.to_owned();
+            }
+        }
+    }
+
     fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        let serves = self.followed_by.unwrap_or_else(|| Pid::from_child(&self.child));
+        kill_process(serves, signal).unwrap();
     }
 }
 
 impl Drop for Supervised {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // They may have ended by themselves.
+        if let Some(follower) = self.followed_by {
+            let _ = kill_process(follower, Signal::KILL);
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -73,4 +90,23 @@ fn a_watchdog_hears_again_and_again_that_the_server_lives() {
     for _ in 0..5 {
         assert_eq!(server.hear(), "WATCHDOG=1");
     }
+}
+
+#[test]
+fn the_process_that_follows_is_supervised_instead() {
+    let mut server = Supervised::start(Some(Duration::from_millis(100)));
+    assert!(server.hear().starts_with("READY=1\n"));
+    server.signal(Signal::USR2);
+    let told = server.hear_of("MAINPID=");
+    let (process, rest) = told.split_once('\n').unwrap();
+    assert_eq!(rest, "READY=1\nSTATUS=has handed over");
+    server.followed_by = Pid::from_raw(process.parse().unwrap());
+    assert!(server.child.wait().unwrap().success());
+    // What the former process has said is passed over: from now on it is the next one that lives.
+    server.told.set_nonblocking(true).unwrap();
+    while server.told.recv(&mut [0; 500]).is_ok() {}
+    server.told.set_nonblocking(false).unwrap();
+    assert_eq!(server.hear_of("WATCHDOG=1"), "");
+    server.signal(Signal::TERM);
+    server.hear_of("STOPPING=1");
 }

@@ -63,7 +63,7 @@ describe('a generation that was replaced', () => {
       await server.line(new RegExp(`is retired plugin="greeter" generation=${time}`));
     }
     assert.equal(complaints(server, 0).length, 1);
-    assert.match(complaints(server, 0)[0], /2 retired generations stay mapped.*restart/);
+    assert.match(complaints(server, 0)[0], /2 retired generations stay mapped.*switchboard upgrade/);
   });
 
   test('hands over no more state than it may: then it goes on', async (t) => {

@@ -11,6 +11,9 @@ use crate::sync::{Arc, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, wait_a
 /// How much longer than to `until` shards are waited for: they stop by then at the end of a turn.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// How often the control thread has a look at what else there is to do, while it waits for shards to stop.
+const MEANWHILE: Duration = Duration::from_millis(5);
+
 /// How long shards may take to tell what they have.
 const TOLD_WITHIN: Duration = Duration::from_secs(30);
 
@@ -96,14 +99,21 @@ impl<Way, Refused> Moment<Way, Refused> {
         state.outcome.clone().unwrap_or(Outcome::Kept)
     }
 
-    /// The control thread's side: waits until all shards stand still.
+    /// The control thread's side: waits until all shards stand still. Again and again it does `meanwhile` what is to be done:
+    /// a plugin that the shards wait for may wait for it.
     ///
     /// # Errors
     ///
     /// One does not.
-    pub fn gather(&self) -> Result<(), String> {
-        let within = self.until.saturating_duration_since(Instant::now()) + GRACE;
-        self.wait(within, |state| state.still < self.shards, "a shard does not come to a stop")
+    pub fn gather(&self, mut meanwhile: impl FnMut()) -> Result<(), String> {
+        let until = self.until + GRACE;
+        loop {
+            match self.wait(MEANWHILE, |state| state.still < self.shards, "a shard does not come to a stop") {
+                Ok(()) => return Ok(()),
+                Err(late) if Instant::now() >= until => return Err(late),
+                Err(_) => meanwhile(),
+            }
+        }
     }
 
     /// Lets the shards tell what they have.
@@ -171,7 +181,7 @@ mod tests {
     fn shards_go_on_only_when_it_is_known_what_becomes_of_them() {
         let moment = Moment::new(3, soon());
         let shards = shards(&moment, Ok(()));
-        moment.gather().unwrap();
+        moment.gather(|| {}).unwrap();
         moment.tell(&Arc::new("there"));
         moment.all_told().unwrap();
         moment.over(Outcome::Taken(Arc::default()));
@@ -183,7 +193,7 @@ mod tests {
     fn what_one_shard_can_not_tell_keeps_all() {
         let moment = Moment::new(3, soon());
         let shards = shards(&moment, Err("no room".to_owned()));
-        moment.gather().unwrap();
+        moment.gather(|| {}).unwrap();
         moment.tell(&Arc::new("there"));
         assert_eq!(moment.all_told(), Err("no room".to_owned()));
         drop(Kept(&moment));

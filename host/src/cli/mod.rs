@@ -25,6 +25,7 @@ use crate::{
     config::{Config, ConfigError, PluginConfig},
     http::library::Library,
     operator::protocol::Question,
+    upgrade::predecessor,
 };
 
 use enable::Wanted;
@@ -237,7 +238,10 @@ pub fn main(house: &impl House) -> ExitCode {
 
 fn run(command: Command, house: &impl House) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Serve(file) => house.serve(&file.config, file.load()?)?,
+        Command::Serve(file) => {
+            let config = file.load().inspect_err(|error| predecessor::tell_failure(&format!("{error:#}")))?;
+            house.serve(&file.config, config)?;
+        }
         Command::Check { files, config } => return check::run(&files, &config.config),
         Command::Plugins { watch, json, config } => {
             let form = if json { Form::Json } else { Form::Text };

@@ -24,6 +24,8 @@ pub(super) fn told(answer: Answer) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Answer::Refused(reason) => anyhow::bail!("{reason}"),
-        Answer::Plugins(_) | Answer::Sparks(_) | Answer::Progress(_) => anyhow::bail!("the server answers another question"),
+        Answer::Plugins(_) | Answer::Sparks(_) | Answer::Progress(_) | Answer::Moved => {
+            anyhow::bail!("the server answers another question")
+        }
     }
 }

@@ -57,7 +57,7 @@ pub struct Server {
     pub auto_load: bool,
     /// When a plugin that panics is taken out of service. Default: at its first panic.
     pub quarantine: Quarantine,
-    /// Retired generations from which on the log says that a restart would give their memory back. Default 64.
+    /// Retired generations from which on the log says that `switchboard upgrade` gives their memory back. Default 64.
     pub max_retired: usize,
     /// How long a plugin may take to stop. Default `"10s"`.
     #[serde(deserialize_with = "units::time")]

@@ -1,5 +1,6 @@
 //! Handing over to another process, and inheriting from one: what of it is the plugins', and the order of the whole.
 
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,10 +10,11 @@ use plugin_api::value;
 use super::Control;
 use crate::inbox::Command;
 use crate::inbox::control::HandOver;
+use crate::operator::place::Shared;
 use crate::upgrade::Moment;
 use crate::upgrade::channel::{ChannelError, Kind};
 use crate::upgrade::letters::diversion;
-use crate::upgrade::records::{PluginRecord, Taken};
+use crate::upgrade::records::{BeginRecord, PluginRecord, Taken};
 use crate::upgrade::successor::{Successor, UpgradeError};
 
 /// How long the successor may take to make everything its own.
@@ -24,17 +26,21 @@ const BEGINS_WITHIN: Duration = Duration::from_secs(10);
 impl Control {
     /// Hands everything over. Afterwards the successor serves, or this process goes on as if nothing had been.
     pub(super) fn hand_over(&mut self, order: HandOver) {
-        let HandOver { mut successor, reply } = order;
-        let result = self.try_hand_over(&mut successor).map(|()| successor.id());
+        let HandOver { mut successor, socket, reply } = order;
+        let result = self.try_hand_over(&mut successor, socket.as_ref()).map(|()| successor.id());
         match &result {
             Ok(_) => self.has_handed_over = true,
             Err(error) => successor.dismiss(error),
         }
         // Whoever asked may be gone.
         let _ = reply.send(result);
+        if self.has_handed_over {
+            self.send_orders_on();
+            self.tell_followed();
+        }
     }
 
-    fn try_hand_over(&mut self, successor: &mut Successor) -> Result<(), UpgradeError> {
+    fn try_hand_over(&mut self, successor: &mut Successor, socket: Option<&Shared>) -> Result<(), UpgradeError> {
         let house = Arc::clone(&self.house);
         let patience = self.config.server.upgrade.patience;
         let moment = Moment::new(house.inboxes.len(), Instant::now() + patience);
@@ -42,10 +48,12 @@ impl Control {
         for inbox in &house.inboxes {
             inbox.post(Command::HandOver(Arc::clone(&moment)));
         }
-        moment.gather().map_err(UpgradeError::Shard)?;
+        moment.gather(|| self.keep_time()).map_err(UpgradeError::Shard)?;
         let began = Instant::now();
         let channel = Arc::clone(successor.channel());
-        channel.send(Kind::Begin, &[], &[])?;
+        let begin = BeginRecord { control: socket.map(|shared| shared.socket.clone()) };
+        let beside: Vec<_> = socket.iter().flat_map(|shared| [shared.lock.as_fd(), shared.listener.as_fd()]).collect();
+        channel.send(Kind::Begin, &value::to_vec(&begin).unwrap_or_default(), &beside)?;
         moment.tell(&channel);
         // The shards stand still until it is over, whatever fails.
         let plugins = self.tell_states(successor);
@@ -60,6 +68,7 @@ impl Control {
         {
             return Err(error.into());
         }
+        house.set_followed();
         for (shard, inbox) in house.inboxes.iter().enumerate() {
             inbox.divert(diversion(shard as u8, house.numbers.clone(), Arc::clone(&channel)));
         }
@@ -84,6 +93,16 @@ impl Control {
             }
         }
         Ok(())
+    }
+
+    /// Tells the plugins, so that they let go of what only one process can have.
+    fn tell_followed(&self) {
+        let generations: Vec<_> = self.serving().chain(self.retiring_generations()).collect();
+        for generation in generations.into_iter().filter(|generation| !generation.is_quarantined()) {
+            if let Err(fault) = generation.instance.followed() {
+                generation.panicked("followed", &fault);
+            }
+        }
     }
 
     /// Takes the states that plugins of another process have saved.

@@ -11,7 +11,7 @@ mod retire;
 mod source;
 mod wanted;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -46,6 +46,8 @@ const ROUND: Duration = Duration::from_secs(5);
 pub struct Control {
     house: Arc<House>,
     requests: Receiver<Request>,
+    /// What was asked while everything had to wait.
+    put_off: VecDeque<Request>,
     copies: Copies,
     config: Config,
     config_stamp: Option<Stamp>,
@@ -100,6 +102,7 @@ impl Control {
         Ok(Self {
             house,
             requests,
+            put_off: VecDeque::new(),
             copies: Copies::new()?,
             config,
             config_stamp,
@@ -130,12 +133,13 @@ impl Control {
         loop {
             let timer = self.timers.iter().map(|(at, ..)| *at).min();
             let next = timer.map_or(look_at, |timer| timer.min(look_at));
-            match self.requests.recv_timeout(next.saturating_duration_since(Instant::now())) {
+            let put_off = self.put_off.pop_front().map(Ok);
+            let wait = || self.requests.recv_timeout(next.saturating_duration_since(Instant::now()));
+            match put_off.unwrap_or_else(wait) {
                 // Not later than that: a file beside the configuration, a log perhaps, may be written all the time.
                 Ok(Request::Changed) => look_at = look_at.min(Instant::now() + QUIET),
                 Ok(Request::SetTimer { plugin, generation, timer, after_ms }) => {
-                    self.clear_timer(&plugin, generation, timer);
-                    self.timers.push((Instant::now() + Duration::from_millis(after_ms), plugin, generation, timer));
+                    self.set_timer(plugin, generation, timer, after_ms);
                 }
                 Ok(Request::ClearTimer { plugin, generation, timer }) => self.clear_timer(&plugin, generation, timer),
                 Ok(Request::Stopped) => self.retire(),
@@ -167,6 +171,25 @@ impl Control {
     }
 
     // ---- timers of plugins ------------------------------------------------------------------------------------------------
+
+    /// Plugins' timers alone, while everything else has to wait.
+    fn keep_time(&mut self) {
+        while let Ok(request) = self.requests.try_recv() {
+            match request {
+                Request::SetTimer { plugin, generation, timer, after_ms } => {
+                    self.set_timer(plugin, generation, timer, after_ms)
+                }
+                Request::ClearTimer { plugin, generation, timer } => self.clear_timer(&plugin, generation, timer),
+                other => self.put_off.push_back(other),
+            }
+        }
+        self.fire_timers(Instant::now());
+    }
+
+    fn set_timer(&mut self, plugin: String, generation: u64, timer: u64, after_ms: u64) {
+        self.clear_timer(&plugin, generation, timer);
+        self.timers.push((Instant::now() + Duration::from_millis(after_ms), plugin, generation, timer));
+    }
 
     fn clear_timer(&mut self, plugin: &str, generation: u64, timer: u64) {
         self.timers.retain(|(_, of, number, known)| !(of == plugin && *number == generation && *known == timer));

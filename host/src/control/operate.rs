@@ -70,6 +70,10 @@ impl Control {
     /// Takes an order; whether it wants a look.
     pub(super) fn take_order(&mut self, order: Order, reply: oneshot::Sender<Answer>) -> bool {
         // Who asked may have left: nobody has to hear the answer.
+        if self.has_handed_over {
+            let _ = reply.send(Answer::Moved);
+            return false;
+        }
         if order == Order::Report {
             let _ = reply.send(Answer::Plugins(self.report()));
             return false;
@@ -84,6 +88,13 @@ impl Control {
         }
         self.orders.push(Waiting { order, since: Instant::now(), reply });
         true
+    }
+
+    /// The next process is to be asked what was not carried out here.
+    pub(super) fn send_orders_on(&mut self) {
+        for waiting in self.orders.drain(..) {
+            let _ = waiting.reply.send(Answer::Moved);
+        }
     }
 
     /// Answers the orders after a look; those stay that wait for files.

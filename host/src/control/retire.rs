@@ -57,6 +57,11 @@ impl Control {
         self.retiring.push(Retiring { generation, end });
     }
 
+    /// The generations that are out of service and still in use.
+    pub(super) fn retiring_generations(&self) -> impl Iterator<Item = Arc<Generation>> {
+        self.retiring.iter().map(|one| Arc::clone(&one.generation))
+    }
+
     /// Stops what nothing refers to any more.
     pub(super) fn retire(&mut self) {
         self.reap();
@@ -129,7 +134,7 @@ impl Control {
         let (count, most) = (self.retired.len(), self.config.server.max_retired);
         if count > most && !std::mem::replace(&mut self.told_of_retired, true) {
             tracing::warn!(
-                "{count} retired generations stay mapped (max_retired is {most}): a restart gives their memory back"
+                "{count} retired generations stay mapped (max_retired is {most}): `switchboard upgrade` gives their memory back"
             );
         }
     }

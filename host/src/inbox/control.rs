@@ -4,6 +4,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 
 use tokio::sync::oneshot;
 
+use crate::operator::place::Shared;
 use crate::operator::protocol::Answer;
 use crate::upgrade::successor::{Successor, UpgradeError};
 
@@ -67,6 +68,8 @@ pub enum Request {
 pub struct HandOver {
     /// Which is complete.
     pub successor: Successor,
+    /// The control socket, if there is one.
+    pub socket: Option<Shared>,
     /// Where it is told what has become of it: the number of the process that serves now.
     pub reply: Sender<Result<u32, UpgradeError>>,
 }

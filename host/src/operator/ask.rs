@@ -2,11 +2,16 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::place;
 use super::protocol::{Answer, LONGEST_ANSWER, Question};
 use crate::config::Config;
+
+/// How often a question goes to the next process at most, and after which time: one that has just taken over may be a moment away.
+const FOLLOWED: u32 = 200;
+const FOLLOWS_AFTER: Duration = Duration::from_millis(50);
 
 /// Why a server is not asked, or does not answer.
 #[derive(Debug, thiserror::Error)]
@@ -30,8 +35,12 @@ pub enum AskError {
 /// A conversation with a server.
 #[derive(Debug)]
 pub struct Conversation {
+    file: PathBuf,
     socket: PathBuf,
+    question: Question,
     stream: BufReader<UnixStream>,
+    /// How often it may yet be asked of another process.
+    follows: u32,
 }
 
 /// Asks the server that runs with this configuration.
@@ -41,24 +50,43 @@ pub struct Conversation {
 /// See [`AskError`].
 pub fn ask(config: &Config, question: &Question) -> Result<Conversation, AskError> {
     let socket = place::of(config);
-    let mut stream = UnixStream::connect(&socket).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => AskError::NobodyThere(config.file().to_owned()),
-        io::ErrorKind::PermissionDenied => AskError::NotYours(socket.clone()),
-        _ => AskError::Broken { socket: socket.clone(), error },
+    let stream = BufReader::new(begin(config.file(), &socket, question)?);
+    let (file, question) = (config.file().to_owned(), question.clone());
+    Ok(Conversation { file, socket, question, stream, follows: FOLLOWED })
+}
+
+fn begin(file: &Path, socket: &Path, question: &Question) -> Result<UnixStream, AskError> {
+    let mut stream = UnixStream::connect(socket).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => AskError::NobodyThere(file.to_owned()),
+        io::ErrorKind::PermissionDenied => AskError::NotYours(socket.to_owned()),
+        _ => AskError::Broken { socket: socket.to_owned(), error },
     })?;
     let mut text = serde_json::to_vec(question).expect("a question is text and numbers");
     text.push(b'\n');
-    stream.write_all(&text).map_err(|error| AskError::Broken { socket: socket.clone(), error })?;
-    Ok(Conversation { socket, stream: BufReader::new(stream) })
+    stream.write_all(&text).map_err(|error| AskError::Broken { socket: socket.to_owned(), error })?;
+    Ok(stream)
 }
 
 impl Conversation {
-    /// The next answer; `None` where there is no further one.
+    /// The next answer; `None` where there is no further one. Where another process has taken over, it is asked instead.
     ///
     /// # Errors
     ///
     /// [`AskError::Broken`], also where what comes is no answer.
     pub fn next_answer(&mut self) -> Result<Option<Answer>, AskError> {
+        loop {
+            match self.read_answer()? {
+                Some(Answer::Moved) if self.follows > 0 => {
+                    self.follows -= 1;
+                    std::thread::sleep(FOLLOWS_AFTER);
+                    self.stream = BufReader::new(begin(&self.file, &self.socket, &self.question)?);
+                }
+                answer => return Ok(answer),
+            }
+        }
+    }
+
+    fn read_answer(&mut self) -> Result<Option<Answer>, AskError> {
         let mut text = Vec::new();
         let read = (&mut self.stream).take(LONGEST_ANSWER).read_until(b'\n', &mut text);
         let answer = match read {

@@ -3,6 +3,7 @@
 //! SIGHUP has `plugins.toml` read again, SIGUSR2 has a new process take over. SIGTERM, SIGINT and the question to drain stop the
 //! server in its own time; a second SIGTERM or SIGINT ends the process at once.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -142,6 +143,7 @@ async fn attend(
         upgrade,
         ended: has_ended,
         open: open.clone(),
+        socket: RefCell::default(),
     });
     let socket = tokio::task::spawn_local(listen::listen(Rc::clone(&desk), config, socket));
     supervisor.ready(&format!("serves at {}", server.address()));
@@ -149,7 +151,14 @@ async fn attend(
 
     match ending {
         Ending::Down(_) => supervisor.stopping(),
-        Ending::Followed(process) => supervisor.followed_by(process),
+        Ending::Followed(process) => {
+            // Whoever connects from now on is to reach that process.
+            desk.pass_socket_on();
+            socket.abort();
+            wishes.close();
+            while wishes.recv().await.is_some() {}
+            supervisor.followed_by(process);
+        }
     }
     let stop = tokio::task::spawn_blocking(move || match ending {
         Ending::Down(farewell) => server.stop(farewell),
@@ -192,13 +201,13 @@ async fn until_it_is_to_end(
                     supervisor.reloading();
                     tokio::task::spawn_local(read_again(Rc::clone(desk), supervisor.clone()));
                 }
-                Told::Upgrade => upgrade.begin(server, Wish { binary: None, reply: None }),
+                Told::Upgrade => upgrade.begin(server, desk, Wish { binary: None, reply: None }),
             },
             Some(()) = drained.recv() => {
                 tracing::info!("is drained: going down");
                 return Ending::Down(Farewell::Reconnect);
             }
-            Some(wish) = wishes.recv() => upgrade.begin(server, wish),
+            Some(wish) = wishes.recv() => upgrade.begin(server, desk, wish),
             process = upgrade.done() => return Ending::Followed(process),
             () = watchdog.due(&desk.house) => {}
         }

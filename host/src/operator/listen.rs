@@ -3,6 +3,7 @@
 //! Only this process's user and root are answered, which the system itself says of a peer (SO_PEERCRED). Everything is bounded:
 //! conversations at a time, the length of a question, the time for it, the time that an answer may wait to be taken.
 
+use std::cell::RefCell;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -14,7 +15,7 @@ use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{sleep, timeout};
 
-use super::place::{Claim, PlaceError};
+use super::place::{Claim, PlaceError, Shared};
 use super::protocol::{Answer, LONGEST_QUESTION, Question};
 use super::sparks;
 use super::upgrade::Wish;
@@ -52,6 +53,8 @@ pub(super) struct Desk {
     pub ended: watch::Receiver<bool>,
     /// Conversations that are under way.
     pub open: watch::Sender<usize>,
+    /// The socket, once it is there.
+    pub socket: RefCell<Option<Rc<ControlSocket>>>,
 }
 
 impl Desk {
@@ -59,7 +62,28 @@ impl Desk {
     pub async fn order(&self, order: Order) -> Answer {
         let (reply, answer) = oneshot::channel();
         self.control.send(Request::Operate { order, reply });
-        answer.await.unwrap_or_else(|_| Answer::Refused("the server is going down".to_owned()))
+        answer.await.unwrap_or_else(|_| self.nobody_answers())
+    }
+
+    /// What is said where nobody here answers any more.
+    fn nobody_answers(&self) -> Answer {
+        if self.house.is_followed() { Answer::Moved } else { Answer::Refused("the server is going down".to_owned()) }
+    }
+
+    /// The socket, for a process that is to follow this one.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no more descriptors.
+    pub fn share_socket(&self) -> std::io::Result<Option<Shared>> {
+        self.socket.borrow().as_deref().map(|socket| socket.claim.share(&socket.listener)).transpose()
+    }
+
+    /// The next process has it.
+    pub fn pass_socket_on(&self) {
+        if let Some(socket) = self.socket.borrow_mut().take() {
+            socket.claim.pass_on();
+        }
     }
 }
 
@@ -70,20 +94,26 @@ pub struct ControlSocket {
 }
 
 impl ControlSocket {
-    /// Puts it where the configuration says.
+    /// Goes on with the one that another process had, or puts one where the configuration says.
     ///
     /// # Errors
     ///
     /// See [`Claim::take`] and [`Claim::listen`].
-    pub fn open(config: &Config) -> Result<Self, PlaceError> {
+    pub fn open(config: &Config, inherited: Option<Shared>) -> Result<Self, PlaceError> {
+        if let Some(shared) = inherited {
+            match Claim::inherit(shared, config) {
+                Ok((claim, listener)) => return Ok(Self { claim, listener }),
+                Err(error) => tracing::info!("{error}"),
+            }
+        }
         let claim = Claim::take(config)?;
         let listener = claim.listen()?;
         Ok(Self { claim, listener })
     }
 }
 
-/// Answers questions until it is dropped; then the place is free again. Where another server has it yet, one that hands over to
-/// this one perhaps, it is opened when that ends.
+/// Answers questions until it is dropped; then the place is free again, unless the next process has it. Where another server has
+/// it yet, one that was just killed perhaps, it is opened when that ends.
 pub(super) async fn listen(desk: Rc<Desk>, config: Config, mut socket: Result<ControlSocket, PlaceError>) {
     let mut tries = 0_u32;
     while let Err(error @ PlaceError::Taken(_)) = &socket {
@@ -92,19 +122,21 @@ pub(super) async fn listen(desk: Rc<Desk>, config: Config, mut socket: Result<Co
         }
         tries = tries.saturating_add(1);
         sleep(AGAIN).await;
-        socket = ControlSocket::open(&config);
+        socket = ControlSocket::open(&config, None);
     }
     match socket {
-        Ok(ControlSocket { claim, listener }) => {
-            let Err(error) = accept(desk, listener).await;
-            tracing::error!("there is no control socket: {}: {error}", claim.socket().display());
+        Ok(socket) => {
+            let socket = Rc::new(socket);
+            desk.socket.replace(Some(Rc::clone(&socket)));
+            let Err(error) = accept(desk, &socket.listener).await;
+            tracing::error!("there is no control socket: {}: {error}", socket.claim.socket().display());
         }
         Err(error) => tracing::error!("there is no control socket: {error}"),
     }
 }
 
-async fn accept(desk: Rc<Desk>, listener: UnixListener) -> std::io::Result<std::convert::Infallible> {
-    let listener = tokio::net::UnixListener::from_std(listener)?;
+async fn accept(desk: Rc<Desk>, listener: &UnixListener) -> std::io::Result<std::convert::Infallible> {
+    let listener = tokio::net::UnixListener::from_std(listener.try_clone()?)?;
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
@@ -181,6 +213,10 @@ impl Line {
     }
 
     async fn answer(&mut self, desk: &Desk, question: Question) {
+        if desk.house.is_followed() {
+            self.say(&Answer::Moved).await;
+            return;
+        }
         match question {
             Question::Plugins { watch: false } => drop(self.say(&desk.order(Order::Report).await).await),
             Question::Plugins { watch: true } => self.watch(desk).await,
@@ -203,6 +239,9 @@ impl Line {
         loop {
             let answer = desk.order(Order::Report).await;
             if !matches!(answer, Answer::Plugins(_)) {
+                if answer == Answer::Moved {
+                    self.say(&answer).await;
+                }
                 return;
             }
             if last.as_ref() != Some(&answer) {
@@ -214,7 +253,12 @@ impl Line {
             tokio::select! {
                 () = sleep(WATCH) => {}
                 _ = self.0.read_u8() => return,
-                _ = ended.wait_for(|ended| *ended) => return,
+                _ = ended.wait_for(|ended| *ended) => {
+                    if desk.house.is_followed() {
+                        self.say(&Answer::Moved).await;
+                    }
+                    return;
+                }
             }
         }
     }
@@ -228,7 +272,7 @@ impl Line {
         let answer = async {
             // Without the main thread there is no answer either.
             let _ = desk.upgrade.send(Wish { binary, reply: Some(reply) }).await;
-            answer.await.unwrap_or_else(|_| Answer::Refused("the server is going down".to_owned()))
+            answer.await.unwrap_or_else(|_| desk.nobody_answers())
         };
         self.wait_for(answer).await;
     }
@@ -267,6 +311,10 @@ impl Line {
                 last = Some(count);
             }
             if let Ok(ended) = timeout(WATCH, ended.wait_for(|ended| *ended)).await {
+                if desk.house.is_followed() {
+                    self.say(&Answer::Moved).await;
+                    return;
+                }
                 let done = ended.map(|_| Answer::Done("the server has ended".to_owned()));
                 self.say(&done.unwrap_or_else(|_| Answer::Refused("the server was ended at once".to_owned()))).await;
                 return;

@@ -5,8 +5,10 @@
 //! puts a socket there or takes one away, so two servers never take it from each other, and what a killed one left is known by
 //! its free lock. Knows files; knows nothing of what is said.
 
+use std::cell::Cell;
 use std::fs::{DirBuilder, File, Permissions};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -35,6 +37,9 @@ pub enum PlaceError {
     /// Others may write the configured folder.
     #[error(transparent)]
     Untrusted(loader::TrustError),
+    /// The former process had it elsewhere.
+    #[error("the control socket is not at {} any more", .0.display())]
+    Moved(PathBuf),
     /// The system refuses.
     #[error("{}: {error}", path.display())]
     Io {
@@ -79,7 +84,20 @@ fn name_for(file: &Path) -> String {
 pub struct Claim {
     socket: PathBuf,
     /// Open and locked; its path is free again when the claim ends.
-    _lock: File,
+    lock: File,
+    /// Another process has it now: this one's end is not the claim's.
+    is_passed_on: Cell<bool>,
+}
+
+/// A place and the socket that listens there, on their way from one process to the next. Dropped, both stay where they are.
+#[derive(Debug)]
+pub struct Shared {
+    /// The socket's path.
+    pub socket: PathBuf,
+    /// The lock, held by every process that has it open.
+    pub lock: OwnedFd,
+    /// The socket.
+    pub listener: OwnedFd,
 }
 
 impl Claim {
@@ -102,7 +120,40 @@ impl Claim {
         }
         let path = lock_of(&socket);
         let lock = lock::hold(&path).map_err(PlaceError::at(&path))?.ok_or_else(|| PlaceError::Taken(socket.clone()))?;
-        Ok(Self { socket, _lock: lock })
+        Ok(Self::of(socket, lock))
+    }
+
+    fn of(socket: PathBuf, lock: File) -> Self {
+        Self { socket, lock, is_passed_on: Cell::new(false) }
+    }
+
+    /// One that another process had, and the socket.
+    ///
+    /// # Errors
+    ///
+    /// The configuration puts the socket elsewhere: nobody has the former place then. Or the socket is none.
+    pub fn inherit(shared: Shared, config: &Config) -> Result<(Self, UnixListener), PlaceError> {
+        let claim = Self::of(shared.socket, shared.lock.into());
+        if claim.socket != of(config) {
+            return Err(PlaceError::Moved(claim.socket.clone()));
+        }
+        let listener = UnixListener::from(shared.listener);
+        listener.set_nonblocking(true).map_err(PlaceError::at(&claim.socket))?;
+        Ok((claim, listener))
+    }
+
+    /// For a process that is to follow this one.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no more descriptors.
+    pub fn share(&self, listener: &UnixListener) -> io::Result<Shared> {
+        Ok(Shared { socket: self.socket.clone(), lock: self.lock.try_clone()?.into(), listener: listener.try_clone()?.into() })
+    }
+
+    /// Another process has it now.
+    pub fn pass_on(&self) {
+        self.is_passed_on.set(true);
     }
 
     /// The socket's path.
@@ -132,6 +183,9 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
+        if self.is_passed_on.get() {
+            return;
+        }
         // The lock last: until then nobody else puts a socket there.
         let _ = std::fs::remove_file(&self.socket);
         let _ = std::fs::remove_file(lock_of(&self.socket));
@@ -167,7 +221,7 @@ fn clear_stale(folder: &Path, own: &Path) {
         if socket != own
             && let Some(lock) = lock::hold_left(&path)
         {
-            drop(Claim { socket, _lock: lock });
+            drop(Claim::of(socket, lock));
         }
     }
 }
@@ -216,6 +270,35 @@ mod tests {
         clear_stale(folder.path(), claim.socket());
         assert!(!others[0].exists() && !lock_of(&others[0]).exists());
         assert!(others[1].exists() && claim.socket().exists());
+    }
+
+    #[test]
+    fn a_place_that_is_passed_on_is_never_free_between() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path());
+        let first = Claim::take(&config).unwrap();
+        let listener = first.listen().unwrap();
+        let shared = first.share(&listener).unwrap();
+        let asks = UnixStream::connect(first.socket()).unwrap();
+        first.pass_on();
+        drop((first, listener));
+        assert!(matches!(Claim::take(&config), Err(PlaceError::Taken(_))));
+        let (second, listener) = Claim::inherit(shared, &config).unwrap();
+        listener.accept().unwrap();
+        drop((asks, second, listener));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left");
+    }
+
+    #[test]
+    fn a_place_that_the_configuration_does_not_name_any_more_is_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let former = Claim::take(&config(folder.path())).unwrap();
+        let shared = former.share(&former.listen().unwrap()).unwrap();
+        former.pass_on();
+        drop(former);
+        let elsewhere = Config::parse("[server]\ncontrol = \"else.sock\"", folder.path().join("plugins.toml")).unwrap();
+        assert!(matches!(Claim::inherit(shared, &elsewhere), Err(PlaceError::Moved(_))));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left");
     }
 
     #[test]

@@ -64,6 +64,8 @@ pub enum Answer {
     Done(String),
     /// It is not, and why, in one line.
     Refused(String),
+    /// Another process serves by now, at the same place: nothing was done, it is to be asked there.
+    Moved,
 }
 
 /// How a plugin stands.

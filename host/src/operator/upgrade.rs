@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_blocking, spawn_local};
 
+use super::listen::Desk;
 use super::protocol::Answer;
 use crate::server::Server;
 use crate::upgrade::successor::own_binary;
@@ -34,11 +35,11 @@ pub(super) struct Upgrade {
 
 impl Upgrade {
     /// Begins one, unless one is under way.
-    pub fn begin(&mut self, server: &Server, wish: Wish) {
+    pub fn begin(&mut self, server: &Server, desk: &Desk, wish: Wish) {
         if self.task.is_some() {
             return wish.answer(Answer::Refused("an upgrade is under way already".to_owned()));
         }
-        let hand_over = match server.upgrade() {
+        let hand_over = match desk.share_socket().and_then(|socket| server.upgrade(socket)) {
             Ok(hand_over) => hand_over,
             Err(error) => return wish.answer(Answer::Refused(error.to_string())),
         };

@@ -172,8 +172,9 @@ impl Shard {
             Phase::Opening => spark.bare,
             Phase::Deferred | Phase::Closing => false,
         };
-        // Whose connection goes on in a plugin can't leave that plugin's process.
-        let stays = |rare: &Rare| !rare.held.is_empty() || rare.deferred.is_some() || rare.carrier.is_some();
+        // Whose connection goes on in a plugin can't leave that plugin's process; who is to take a spark over tries that again.
+        let stays =
+            |rare: &Rare| !rare.held.is_empty() || rare.deferred.is_some() || rare.carrier.is_some() || rare.heir.is_some();
         let holds = spark.rare.as_deref().is_some_and(stays);
         // An exchange that is open can't be answered from elsewhere.
         if !between_messages || holds || spark.stream.is_none() || self.has_exchanges(spark.info.id) {
@@ -212,10 +213,32 @@ impl Shard {
         self.has_handed_over.set(true);
         self.stage.send_replace(Stage::GoingDown);
         self.end_all(true);
+        self.drop_unreachable();
+        // Those that are left say farewell, too.
+        self.read_again();
         if let Some(visitors) = visitors {
             visitors.going_down();
         }
         self.settle();
+    }
+
+    /// Reads what comes. What came meanwhile was not read, and is not told of again.
+    fn read_again(&self) {
+        self.is_quiet.set(false);
+        self.eager.borrow_mut().extend(self.slab.borrow().ids());
+    }
+
+    /// Sessions that a request would have to come for: it comes to the other process now, and finds none there.
+    fn drop_unreachable(&self) {
+        let ids = self.slab.borrow().ids();
+        for id in ids {
+            let is_reached =
+                |spark: &Spark| spark.stream.is_some() || spark.rare.as_ref().is_some_and(|rare| rare.carrier.is_some());
+            let is_reached = self.slab.borrow().get(id).is_some_and(is_reached);
+            if !is_reached && !self.has_exchanges(id) {
+                self.finish(id, &DisconnectReason::Server);
+            }
+        }
     }
 
     /// It has come to nothing.
@@ -227,10 +250,8 @@ impl Shard {
             }
             handing_over
         });
-        self.is_quiet.set(false);
         self.has_answered.set(false);
-        // What came meanwhile was not read, and is not told of again.
-        self.eager.borrow_mut().extend(self.slab.borrow().ids());
+        self.read_again();
         if let Some(visitors) = self.visitors() {
             visitors.go_on();
         }

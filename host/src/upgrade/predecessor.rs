@@ -13,11 +13,12 @@ use serde::Deserialize;
 
 use super::channel::{Channel, ChannelError, Frame, Kind};
 use super::records::{
-    FreshRecord, LeftRecord, Letter, LettersRecord, ListeningRecord, PlaceRecord, PluginRecord, Ready, SlotsRecord,
-    SparkRecord, SparksRecord, Taken, WhoRecord,
+    BeginRecord, FreshRecord, LeftRecord, Letter, LettersRecord, ListeningRecord, PlaceRecord, PluginRecord, Ready,
+    SlotsRecord, SparkRecord, SparksRecord, Taken, WhoRecord,
 };
 use super::successor::VARIABLE;
 use crate::listeners::Place;
+use crate::operator::place::Shared;
 
 /// How long the predecessor may take to the next frame.
 const TOLD_WITHIN: Duration = Duration::from_secs(60);
@@ -53,6 +54,8 @@ pub struct Estate {
     pub shards: Vec<Legacy>,
     /// The states of the plugins, by name.
     pub plugins: Vec<(String, Vec<u8>)>,
+    /// The control socket.
+    pub control: Option<Shared>,
 }
 
 /// The process that this one is to follow.
@@ -105,8 +108,9 @@ impl Predecessor {
     /// The predecessor gives up, is gone, or says what makes no sense.
     pub fn receive(&self, ready: &Ready) -> Result<Estate, ChannelError> {
         self.say(Kind::Ready, ready)?;
-        self.channel.expect(Kind::Begin, Instant::now() + TOLD_WITHIN)?;
-        let mut estate = Estate { shards: (0..ready.shards).map(|_| Legacy::default()).collect(), plugins: Vec::new() };
+        let begin = self.channel.expect(Kind::Begin, Instant::now() + TOLD_WITHIN)?;
+        let shards = (0..ready.shards).map(|_| Legacy::default()).collect();
+        let mut estate = Estate { shards, plugins: Vec::new(), control: control(begin)? };
         loop {
             let frame = self.channel.receive(Instant::now() + TOLD_WITHIN)?;
             if frame.kind == Kind::Whole {
@@ -149,6 +153,13 @@ impl Predecessor {
     fn say(&self, kind: Kind, record: &impl serde::Serialize) -> Result<(), ChannelError> {
         let encoded = value::to_vec(record).map_err(|_| ChannelError::Nonsense("a record that can't be written"))?;
         self.channel.send(kind, &encoded, &[])
+    }
+}
+
+/// Says why this process does not even begin to follow, to the one that has started it for that, if one has.
+pub fn tell_failure(reason: &str) {
+    if let Ok(Some(predecessor)) = Predecessor::of_this_process() {
+        predecessor.give_up(reason);
     }
 }
 
@@ -197,6 +208,19 @@ impl Estate {
     fn shard(&mut self, shard: u8) -> Result<&mut Legacy, ChannelError> {
         self.shards.get_mut(usize::from(shard)).ok_or(ChannelError::Nonsense("a shard that is not there"))
     }
+}
+
+/// The control socket, which comes with the word to begin.
+fn control(frame: Frame) -> Result<Option<Shared>, ChannelError> {
+    if frame.body.is_empty() {
+        return Ok(None);
+    }
+    let BeginRecord { control: Some(socket) } = read(&frame.body)? else { return Ok(None) };
+    let mut descriptors = frame.descriptors.into_iter();
+    let (Some(lock), Some(listener)) = (descriptors.next(), descriptors.next()) else {
+        return Err(ChannelError::Nonsense("a control socket that did not come"));
+    };
+    Ok(Some(Shared { socket, lock, listener }))
 }
 
 fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, ChannelError> {

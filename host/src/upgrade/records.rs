@@ -4,6 +4,7 @@
 //! Knows no socket: connections go beside the records, one for each spark, in their order.
 
 use std::borrow::Cow;
+use std::path::PathBuf;
 
 use plugin_api::{DisconnectReason, EndOptions};
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,9 @@ pub struct Ready {
     pub listen: String,
     /// How many shards it has.
     pub shards: usize,
+    /// The plugins that serve there.
+    #[serde(default)]
+    pub plugins: Option<Vec<String>>,
 }
 
 /// An address of a plugin, with a listening socket for each shard.
@@ -33,6 +37,14 @@ pub struct PlaceRecord {
 pub struct ListeningRecord {
     /// How many addresses of plugins follow.
     pub places: usize,
+}
+
+/// The hand-over begins. Beside it are the lock and the listener of the control socket, if there is one.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BeginRecord {
+    /// Where the control socket lies.
+    #[serde(default)]
+    pub control: Option<PathBuf>,
 }
 
 /// The slots of a shard, in pieces: which generation the spark in each has, or the next one.

@@ -16,6 +16,7 @@ use plugin_api::value;
 use super::channel::{Channel, ChannelError, Kind};
 use super::predecessor::Listening;
 use super::records::{ListeningRecord, PlaceRecord, Ready};
+use crate::supervisor;
 
 /// The variable in a successor's environment: the number of the process that it follows.
 pub const VARIABLE: &str = "SWITCHBOARD_FOLLOWS";
@@ -56,6 +57,12 @@ pub enum UpgradeError {
         /// How many it has.
         theirs: usize,
     },
+    /// Plugins that serve here would not serve there, and their sessions end.
+    #[error("it would serve without {}, which serves here; its log says why", name_all(missing))]
+    Lacks {
+        /// Their names.
+        missing: Vec<String>,
+    },
     /// The shards of this process could not be brought to tell what they have.
     #[error("{0}")]
     Shard(String),
@@ -91,13 +98,19 @@ impl Successor {
         let not_started = |cause| UpgradeError::NotStarted { binary: binary.to_owned(), cause };
         let (own, other) = UnixStream::pair().map_err(not_started)?;
         let channel = Channel::new(own).map_err(not_started)?;
-        let process = Command::new(binary)
+        let mut command = Command::new(binary);
+        command
             .args(std::env::args_os().skip(1))
             .env(VARIABLE, std::process::id().to_string())
-            .stdin(Stdio::from(OwnedFd::from(other)))
-            .spawn()
-            .map_err(not_started)?;
-        let ready = Ready { listen: String::new(), shards: 0 };
+            .stdin(Stdio::from(OwnedFd::from(other)));
+        if supervisor::is_watched() {
+            // The number in it is this process's: without one it is meant for whoever serves.
+            command.env_remove(supervisor::WATCHDOG_PID);
+        }
+        let process = command.spawn().map_err(not_started)?;
+        // It holds the other end: only without it the end of the process is seen.
+        drop(command);
+        let ready = Ready { listen: String::new(), shards: 0, plugins: None };
         let mut successor = Self { process, channel: Arc::new(channel), ready };
         match successor.offer(sockets).and_then(|()| successor.wait_until_ready(within)) {
             Ok(ready) => {
@@ -136,13 +149,19 @@ impl Successor {
         value::decode(&frame.body).map_err(|_| ChannelError::Nonsense("a record that can't be read"))
     }
 
-    /// Why it can't take over from a server that listens there and has so many shards.
-    pub fn unfit(&self, listen: &str, shards: usize) -> Option<UpgradeError> {
-        let Ready { listen: theirs, shards: theirs_shards } = &self.ready;
+    /// Why it can't take over from a server that listens there, has so many shards and is served by these plugins.
+    pub fn unfit<'a>(&self, listen: &str, shards: usize, plugins: impl Iterator<Item = &'a str>) -> Option<UpgradeError> {
+        let Ready { listen: theirs, shards: theirs_shards, plugins: theirs_plugins } = &self.ready;
         if theirs != listen {
             return Some(UpgradeError::Elsewhere { ours: listen.to_owned(), theirs: theirs.clone() });
         }
-        (*theirs_shards != shards).then_some(UpgradeError::Shards { ours: shards, theirs: *theirs_shards })
+        if *theirs_shards != shards {
+            return Some(UpgradeError::Shards { ours: shards, theirs: *theirs_shards });
+        }
+        let theirs = theirs_plugins.as_ref()?;
+        let is_missing = |name: &&str| !theirs.iter().any(|known| known == name);
+        let missing: Vec<String> = plugins.filter(is_missing).map(str::to_owned).collect();
+        (!missing.is_empty()).then_some(UpgradeError::Lacks { missing })
     }
 
     /// The socket to it.
@@ -181,6 +200,11 @@ impl Successor {
         let _ = self.process.kill();
         self.process.wait().ok()
     }
+}
+
+fn name_all(plugins: &[String]) -> String {
+    let quoted: Vec<String> = plugins.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
 }
 
 /// The binary that is to follow, by the name that this process was started by: what lies there now, not what it was started from.

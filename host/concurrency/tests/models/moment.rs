@@ -65,7 +65,7 @@ fn shards_stand_still_until_another_process_has_everything() {
         let shards = spawn(&house, &moment, &[Ok(()), Ok(())]);
         {
             let _kept = Kept(&moment);
-            moment.gather().unwrap();
+            moment.gather(|| {}).unwrap();
             moment.tell(&Arc::new("a channel"));
             tell(&house);
             moment.all_told().unwrap();
@@ -84,7 +84,7 @@ fn all_shards_go_on_where_one_can_not_tell_what_it_has() {
         let shards = spawn(&house, &moment, &[Ok(()), Err("no room".to_owned())]);
         {
             let _kept = Kept(&moment);
-            moment.gather().unwrap();
+            moment.gather(|| {}).unwrap();
             moment.tell(&Arc::new("a channel"));
             tell(&house);
             assert_eq!(moment.all_told(), Err("no room".to_owned()));
