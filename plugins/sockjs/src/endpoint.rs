@@ -1,5 +1,6 @@
 //! What all sessions share: settings, the directory, and the pages.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use plugin_api::{DisconnectReason, Events, ExchangeId, Request, Response};
@@ -52,6 +53,16 @@ impl Seat {
     /// For the address of a request, if it may have one.
     pub fn take(endpoint: &Arc<Endpoint>, request: &Request<'_>) -> Self {
         Self { endpoint: Arc::clone(endpoint), taken: endpoint.seats.take(request) }
+    }
+
+    /// Of a session that another process has let in, whatever the limit is here.
+    pub fn take_over(endpoint: &Arc<Endpoint>, address: IpAddr) -> Self {
+        Self { endpoint: Arc::clone(endpoint), taken: Ok(endpoint.seats.take_over(address)) }
+    }
+
+    /// Whose it is; `None` where there was none left.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.taken.as_ref().ok().map(seats::Seat::address)
     }
 
     /// What all sessions share.

@@ -208,6 +208,10 @@ impl Transport for SockJsTransport {
     fn last_words(&self, class: Option<FrameClass>, close: &Close, out: &mut Out<'_>) {
         class.map_or(Framing::Raw, Framing::of).write_close(&self.endpoint.websocket, close, out);
     }
+
+    fn restore(&self, state: &[u8]) -> Option<SockJs> {
+        OverWebSocket::restore(&self.endpoint, state).map(SockJs::WebSocket)
+    }
 }
 
 /// Whether a request under the pathname itself is nobody else's.
@@ -276,6 +280,14 @@ impl Session for SockJs {
             (SockJs::Http(session), Gone::Exchange(exchange)) => session.disconnected(exchange, events),
             (SockJs::WebSocket(session), Gone::Stream) => session.disconnected(events),
             (SockJs::Http(_), Gone::Stream) | (SockJs::WebSocket(_), Gone::Exchange(_)) => {}
+        }
+    }
+
+    /// What is carried by requests can't be saved: they end with the process that they came to.
+    fn save(&self) -> Option<Vec<u8>> {
+        match self {
+            SockJs::Http(_) => None,
+            SockJs::WebSocket(session) => session.save(),
         }
     }
 }

@@ -2,15 +2,17 @@
 //!
 //! Knows what a message holds. Frames, masks and the closing handshake are `websocket_protocol`'s.
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use plugin_api::{Close, DisconnectReason, Events, ExchangeId, FrameClass, Kind, Out, Request, Response, TimerId};
+use plugin_api::{Close, DisconnectReason, Events, ExchangeId, FrameClass, Kind, Out, Request, Response, TimerId, value};
+use serde::{Deserialize, Serialize};
 use websocket_protocol::{Connection, Endpoint as WebSocketEndpoint, Over, Receiver, Replies, TIMER};
 
-use crate::endpoint::Seat;
+use crate::endpoint::{Endpoint, Seat};
 use crate::frame::{self, Closing};
 use crate::incoming;
 
@@ -23,7 +25,7 @@ const FAULT: TimerId = TimerId(2);
 const _: () = assert!(TIMER.0 == 0, "the timers of the connection and of the session are different ones");
 
 /// Whether messages stand in the frames of SockJS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Framing {
     /// They do, and are text.
     SockJs,
@@ -109,11 +111,34 @@ struct Note {
     fault: Option<Fault>,
 }
 
+/// What another process needs to go on.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    framing: Framing,
+    address: IpAddr,
+    #[serde(with = "serde_bytes")]
+    connection: Vec<u8>,
+}
+
 impl OverWebSocket {
     /// Before its handshake.
     pub fn new(seat: Seat, framing: Framing) -> Self {
         let endpoint = Arc::clone(&seat.endpoint().websocket);
         Self { connection: Connection::new(endpoint, Note { framing, fault: None }), seat }
+    }
+
+    /// One that goes on from a saved state; `None` where that makes no sense.
+    pub fn restore(endpoint: &Arc<Endpoint>, state: &[u8]) -> Option<Self> {
+        let Saved { framing, address, connection } = value::decode(state).ok()?;
+        let note = Note { framing, fault: None };
+        let connection = Connection::restore(Arc::clone(&endpoint.websocket), note, &connection)?;
+        Some(Self { connection, seat: Seat::take_over(endpoint, address) })
+    }
+
+    /// The state for another process; `None` while the session is no open one, or about to be ended for a fault.
+    pub fn save(&self) -> Option<Vec<u8>> {
+        let Note { framing, fault: None } = self.connection.note else { return None };
+        value::to_vec(&Saved { framing, address: self.seat.address()?, connection: self.connection.save()? }).ok()
     }
 
     /// The handshake.

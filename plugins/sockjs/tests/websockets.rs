@@ -239,3 +239,32 @@ proptest! {
         session.receive([frames.iter().flat_map(|frame| text(frame)).collect(), bytes].concat());
     }
 }
+
+#[test]
+fn a_session_goes_on_in_another_process_amid_a_message() {
+    for (path, expected) in [(FRAMED, "one"), (RAW, "[\"one\"]")] {
+        let (former, next) = (transport(), transport());
+        let mut session = former.open(handshake(path));
+        let whole = text("[\"one\"]");
+        session.receive(&whole[..9]);
+        let state = session.save().unwrap();
+        let mut session = next.restore(&state).unwrap();
+        assert!(session.receive(&whole[9..]).contains(&message(expected)));
+        let answer = if path == FRAMED { "a[\"two\"]" } else { "two" };
+        assert_eq!(written(&session.send(Kind::Text, "two")), [(0x81, answer.to_owned())]);
+        for end in 0..state.len() {
+            assert!(next.restore(&state[..end]).is_none());
+        }
+    }
+}
+
+#[test]
+fn a_session_that_is_at_its_end_stays_in_its_process() {
+    let mut closing = open(FRAMED);
+    closing.close(None, "");
+    assert!(closing.save().is_none());
+    let mut faulty = open(FRAMED);
+    faulty.receive(text("{}"));
+    assert!(faulty.save().is_none());
+    assert!(transport().open(Request::new("POST", "/primus/000/name/xhr")).save().is_none());
+}

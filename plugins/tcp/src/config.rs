@@ -146,13 +146,17 @@ impl Mode {
     pub fn of_path(path: &str) -> Option<Self> {
         MODES.iter().find(|(known, _)| *known == path).map(|(_, mode)| *mode)
     }
+
+    /// The path that [`Mode::of_path`] knows it by; empty for bytes in lines, which no configuration allows.
+    pub fn path(self) -> &'static str {
+        MODES.iter().find(|(_, mode)| *mode == self).map_or("", |(path, _)| path)
+    }
 }
 
 impl Listener {
     /// What the request says that comes with a connection.
     pub fn target(&self) -> String {
-        let path = MODES.iter().find(|(_, mode)| *mode == self.mode).map_or("", |(path, _)| path);
-        format!("{path}?_parser={}", self.parser)
+        format!("{}?_parser={}", self.mode.path(), self.parser)
     }
 }
 

@@ -101,6 +101,10 @@ impl Transport for TcpTransport {
             Framing::Length.write(payload, out);
         }
     }
+
+    fn restore(&self, state: &[u8]) -> Option<TcpSession> {
+        TcpSession::restore(&self.shared, state)
+    }
 }
 
 /// Sessions of one framing share frames.

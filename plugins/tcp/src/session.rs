@@ -1,8 +1,10 @@
 //! One connection as a session of the host: bytes in, messages out.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use plugin_api::{Carrier, Close, DisconnectReason, Events, ExchangeId, Kind, Request, Response, Session, TimerId};
+use plugin_api::{Carrier, Close, DisconnectReason, Events, ExchangeId, Kind, Request, Response, Session, TimerId, value};
+use serde::{Deserialize, Serialize};
 
 use seats::{Full, Seat};
 
@@ -26,9 +28,27 @@ pub struct TcpSession {
     timed: bool,
 }
 
+/// What another process needs to go on.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    /// The path of its mode.
+    mode: String,
+    address: IpAddr,
+    #[serde(with = "serde_bytes")]
+    tail: Vec<u8>,
+    timed: bool,
+}
+
 impl TcpSession {
     pub(crate) fn new(shared: &Arc<Shared>, mode: Mode, seat: Result<Seat, Full>) -> Self {
         Self { shared: Arc::clone(shared), mode, seat, tail: Vec::new(), timed: false }
+    }
+
+    /// One that goes on from a saved state; `None` where that makes no sense.
+    pub(crate) fn restore(shared: &Arc<Shared>, state: &[u8]) -> Option<Self> {
+        let Saved { mode, address, tail, timed } = value::decode(state).ok()?;
+        let seat = Ok(shared.seats.take_over(address));
+        Some(Self { shared: Arc::clone(shared), mode: Mode::of_path(&mode)?, seat, tail, timed })
     }
 
     /// The messages in `input`; whether one was finished that an earlier call began.
@@ -110,6 +130,12 @@ impl Session for TcpSession {
 
     fn disconnected(&mut self, _: Carrier, events: &mut Events<'_>) {
         events.close(DisconnectReason::Client { code: None, reason: String::new() });
+    }
+
+    fn save(&self) -> Option<Vec<u8>> {
+        let address = self.seat.as_ref().ok()?.address();
+        let saved = Saved { mode: self.mode.path().to_owned(), address, tail: self.tail.clone(), timed: self.timed };
+        value::to_vec(&saved).ok()
     }
 }
 

@@ -178,3 +178,33 @@ proptest! {
         prop_assert_eq!(of_client(session(path).receive_split(&bytes, sizes)), whole);
     }
 }
+
+#[test]
+fn a_connection_goes_on_in_another_process_amid_a_message() {
+    for (path, begun, rest, kind) in [
+        (LINES, &b"on"[..], &b"e\n"[..], Kind::Text),
+        (TEXTS, b"\0\0", b"\0\x03one", Kind::Text),
+        (BYTES, b"\0\0\0\x03o", b"ne", Kind::Binary),
+    ] {
+        let (former, next) = (transport(small()), transport(small()));
+        let mut session = former.open(connection(path, "10.0.0.1:1"));
+        session.receive(begun);
+        let state = session.save().unwrap();
+        let mut session = next.restore(&state).unwrap();
+        assert_eq!(session.receive(rest), [Event::Message(kind, b"one".to_vec()), Event::ClearTimer(TimerId(0))]);
+        for end in 0..state.len() {
+            assert!(next.restore(&state[..end]).is_none());
+        }
+    }
+}
+
+#[test]
+fn a_session_of_another_process_counts_among_those_of_its_address() {
+    let config = || Config { max_sessions_per_address: 1, ..small() };
+    let (former, next) = (transport(config()), transport(config()));
+    let state = former.open(connection(LINES, "10.0.0.1:1")).save().unwrap();
+    let restored = next.restore(&state).unwrap();
+    assert!(next.open(connection(LINES, "10.0.0.1:2")).save().is_none(), "it was refused");
+    drop(restored);
+    assert!(next.open(connection(LINES, "10.0.0.1:2")).save().is_some());
+}

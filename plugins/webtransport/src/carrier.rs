@@ -32,8 +32,8 @@ use crate::offer::{Board, Offer};
 /// How often it is asked whether the certificate is to be renewed.
 const RENEWAL: Duration = Duration::from_secs(3600);
 
-/// How often a port is asked for that a former generation still has.
-const RETRY: Duration = Duration::from_millis(100);
+/// How often a port is asked for that a former generation or process still has.
+const RETRY: Duration = Duration::from_millis(20);
 
 /// How long sessions may take to bring to their clients what was written, once the plugin is stopped.
 const FAREWELL: Duration = Duration::from_secs(3);
@@ -52,8 +52,19 @@ const WINDOW: u32 = 256 * 1024;
 
 /// The endpoint before and while it serves.
 pub struct Carrier {
-    stop: watch::Sender<bool>,
+    end: watch::Sender<End>,
     state: State,
+}
+
+/// Whether it is to end, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// It serves on.
+    None,
+    /// Another process waits for the port: who comes meanwhile is not answered, and so reaches that one at the next try.
+    Followed,
+    /// Nobody serves there any more.
+    Stopped,
 }
 
 enum State {
@@ -65,7 +76,7 @@ enum State {
 /// All that serving takes.
 struct Bound {
     runtime: Runtime,
-    /// `None`: the former generation has the port yet.
+    /// `None`: the former generation or process has the port yet.
     socket: Option<UdpSocket>,
     certified: Certified,
     settings: CarrierSettings,
@@ -76,7 +87,7 @@ struct Bound {
 impl Carrier {
     /// Takes the port and reads the certificate. Where a former generation has the port, it is waited for: a connection of QUIC
     /// can't change its socket, so the former one serves on, with sessions of the generation in force, until its last session
-    /// ends.
+    /// ends. That of a former process is waited for, too: it closes its sessions once this process serves.
     ///
     /// # Errors
     ///
@@ -90,6 +101,11 @@ impl Carrier {
         let former: Option<Offer> = host.call(crate::NAME, "offer", &()).ok().flatten();
         let socket = match UdpSocket::bind(settings.listen) {
             Ok(socket) => Some(socket),
+            Err(error) if is_taken(&error) && host.follows() => {
+                // Clients of the former process come back at once: they are told where before they can be heard there.
+                board.put(Some(Offer { port: settings.listen.port(), hashes: certified.hashes() }));
+                None
+            }
             Err(error) => match former.filter(|former| is_taken(&error) && former.port == settings.listen.port()) {
                 Some(former) => {
                     board.put(Some(former));
@@ -99,20 +115,20 @@ impl Carrier {
             },
         };
         let bound = Bound { runtime, socket, certified, settings, host, board };
-        Ok(Self { stop: watch::Sender::new(false), state: State::Bound(Box::new(bound)) })
+        Ok(Self { end: watch::Sender::new(End::None), state: State::Bound(Box::new(bound)) })
     }
 
     /// Begins to serve, in a thread of its own.
     pub fn serve(&mut self) {
         let State::Bound(bound) = std::mem::replace(&mut self.state, State::Over) else { return };
-        let stop = self.stop.subscribe();
+        let end = self.end.subscribe();
         // A thread of its own has a log of its own: where plugins are linked in, it would be nobody's.
         let log = tracing::dispatcher::get_default(Clone::clone);
         let serve = move || {
             tracing::dispatcher::with_default(&log, || {
                 let Bound { runtime, socket, certified, settings, host, board } = *bound;
                 let service = Service { seats: Arc::new(Seats::new(settings.sessions_per_address)), settings, host, board };
-                if let Err(error) = runtime.block_on(Arc::new(service).run(socket, certified, stop)) {
+                if let Err(error) = runtime.block_on(Arc::new(service).run(socket, certified, end)) {
                     tracing::error!(%error, "WebTransport sessions are not served any more");
                 }
             });
@@ -123,9 +139,14 @@ impl Carrier {
         }
     }
 
+    /// Ends all connections and lets go of the port, for another process. Does not wait.
+    pub fn leave(&self) {
+        self.end.send_replace(End::Followed);
+    }
+
     /// Ends all connections and waits for the thread.
     pub fn stop(mut self) {
-        self.stop.send_replace(true);
+        self.end.send_if_modified(End::stop);
         if let State::Serving(thread) = std::mem::replace(&mut self.state, State::Over)
             && thread.join().is_err()
         {
@@ -137,7 +158,18 @@ impl Carrier {
 impl Drop for Carrier {
     /// For a plugin that is freed without having been stopped.
     fn drop(&mut self) {
-        self.stop.send_replace(true);
+        self.end.send_if_modified(End::stop);
+    }
+}
+
+impl End {
+    /// Stopped, unless it was to end before; whether that changes something.
+    fn stop(&mut self) -> bool {
+        let serves = *self == Self::None;
+        if serves {
+            *self = Self::Stopped;
+        }
+        serves
     }
 }
 
@@ -159,13 +191,13 @@ impl Service {
         self: Arc<Self>,
         socket: Option<UdpSocket>,
         mut certified: Certified,
-        mut stop: watch::Receiver<bool>,
+        mut end: watch::Receiver<End>,
     ) -> io::Result<()> {
         let socket = match socket {
             Some(socket) => socket,
             None => tokio::select! {
                 socket = freed(self.settings.listen) => socket?,
-                _ = stop.wait_for(|stop| *stop) => return Ok(()),
+                _ = end.wait_for(|end| *end != End::None) => return Ok(()),
             },
         };
         let endpoint = Endpoint::server(self.configuration(&certified, ServerConfig::builder().with_bind_socket(socket))?)?;
@@ -180,11 +212,22 @@ impl Service {
                 }
                 Some(_) = sessions.join_next() => {}
                 _ = renewal.tick() => self.renew(&endpoint, &mut certified).await,
-                _ = stop.wait_for(|stop| *stop) => break,
+                _ = end.wait_for(|end| *end != End::None) => break,
             }
         }
         // What was written is on its way yet.
-        let _ = timeout(FAREWELL, async { while sessions.join_next().await.is_some() {} }).await;
+        let last_words = async { while sessions.join_next().await.is_some() {} };
+        let is_followed = *end.borrow() == End::Followed;
+        let come_too_late = async {
+            loop {
+                let incoming = endpoint.accept().await;
+                if is_followed { incoming.ignore() } else { incoming.refuse() }
+            }
+        };
+        tokio::select! {
+            _ = timeout(FAREWELL, last_words) => {}
+            () = come_too_late => {}
+        }
         endpoint.close(VarInt::from_u32(0), b"the server goes away");
         let _ = timeout(FAREWELL, endpoint.wait_idle()).await;
         Ok(())

@@ -66,6 +66,12 @@ impl Plugin for WebTransportPlugin {
         }
     }
 
+    fn followed(&self) {
+        if let Some(carrier) = self.carrier.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            carrier.leave();
+        }
+    }
+
     fn stop(&self) {
         let carrier = self.carrier.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(carrier) = carrier {
