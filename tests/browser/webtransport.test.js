@@ -3,11 +3,14 @@
  */
 
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { startFor } from '../conformance/server.js';
+import { Succession } from '../lifecycle/successors.js';
 import { assertNoComplaints, launch, openPage } from './browser.js';
 
 const page = join(dirname(fileURLToPath(import.meta.url)), 'page');
@@ -91,4 +94,30 @@ test('where no UDP gets through, the client takes a WebSocket instead', async (t
   assert.equal(await transport(tab), 'websocket');
   await write(tab, 'anyway');
   assert.deepEqual(await received(tab, 1), ['anyway']);
+});
+
+/** A UDP port that nobody has. */
+async function freePort() {
+  const socket = createSocket('udp4').bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  const { port } = socket.address();
+  socket.close();
+  await once(socket, 'close');
+  return port;
+}
+
+test('a new process takes over the port, and the client comes back to it', async (t) => {
+  const webtransport = { listen: `127.0.0.1:${await freePort()}`, self_signed: true };
+  const tables = { webtransport, server: { client_transports: ['webtransport'] } };
+  const server = await Succession.startFor(t, { plugins, static: page, tables });
+  const tab = await opened(t, server);
+  for (let round = 0; round < 2; round += 1) {
+    await server.upgrade();
+    await tab.waitForFunction((count) => window.events.filter((event) => event === 'open').length >= count, 2 + round);
+    assert.equal(await transport(tab), 'webtransport');
+    await write(tab, `round ${round}`);
+    assert.equal((await received(tab, 1 + round)).at(-1), `round ${round}`);
+  }
+  const listening = server.lines(/listening for WebTransport/).map((line) => /address=(\S+)/.exec(line)[1]);
+  assert.deepEqual(listening, Array.from({ length: 3 }, () => webtransport.listen));
 });

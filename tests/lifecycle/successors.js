@@ -64,8 +64,15 @@ export class Succession extends Server {
     await until('the former process to end', () => !isAlive(former), PATIENCE);
   }
 
+  /** All that have taken over so far. */
+  successors() {
+    return this.lines(/another process has taken over/).map((line) => Number(/process=(\d+)/.exec(line)[1]));
+  }
+
   async remove() {
-    if (this.current !== this.pid && isAlive(this.current)) process.kill(this.current, 'SIGKILL');
+    for (const successor of new Set([this.current, ...this.successors()])) {
+      if (successor !== this.pid && isAlive(successor)) process.kill(successor, 'SIGKILL');
+    }
     await super.remove();
   }
 }

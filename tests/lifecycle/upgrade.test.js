@@ -4,7 +4,7 @@
  */
 
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -17,7 +17,7 @@ import { Peer, TEXT, frame } from '../conformance/frames.js';
 import { build } from '../conformance/server.js';
 import { next, until } from '../conformance/waiting.js';
 import { Asker, REQUEST, isLast } from './asker.js';
-import { command } from './command.js';
+import { command, follow } from './command.js';
 import { Steady } from './steady.js';
 import { Succession, isAlive } from './successors.js';
 
@@ -146,6 +146,51 @@ describe('the command', () => {
     clients.leave();
   });
 
+  test('can be given again at once, and every command meanwhile reaches who serves', async (t) => {
+    const server = await Succession.startFor(t, { plugins: ['json', 'websocket', 'raw', 'conformance_app'] });
+    const clients = await steadies(server, 3);
+    const lists = follow(t, server, 'plugins', '--watch', '--json');
+    await lists.take();
+    const asks = [
+      ['sparks', '--json'],
+      ['plugins', '--json'],
+      ['reload', 'conformance_app'],
+      ['enable', 'conformance_app'],
+    ];
+    let [asked, goesOn] = [0, true];
+    const asking = (async () => {
+      for (; goesOn; asked += 1) {
+        const ask = asks[asked % asks.length];
+        const { code, out, err } = await command(server, ...ask);
+        assert.equal(code, 0, `${ask}: ${err}`);
+        if (ask[0] === 'sparks') assert.equal(JSON.parse(out).count, 3);
+      }
+    })();
+    // What fails it fails the test, where it is waited for.
+    asking.catch(() => {});
+    const processes = [server.current];
+    for (let round = 0; round < 3; round += 1) {
+      const { code, out, err } = await command(server, 'upgrade');
+      assert.equal(code, 0, err);
+      processes.push(Number(/^process (\d+) has taken over/.exec(out)[1]));
+      const now = await command(server, 'plugins');
+      assert.equal(now.code, 0, now.err);
+    }
+    const before = asked;
+    await Promise.race([asking, until('further commands', () => asked >= before + asks.length)]);
+    goesOn = false;
+    await asking;
+    const last = processes.pop();
+    assert.equal(new Set(processes).size, 3);
+    server.current = last;
+    await until('the former processes to end', () => !processes.some(isAlive));
+    await clients.goOn();
+    clients.leave();
+    assert.equal((await command(server, 'disable', 'raw')).code, 0);
+    const raw = (list) => JSON.parse(list).find((plugin) => plugin.name === 'raw').state;
+    await until('who watches to see what the last one does', async () => raw(await lists.take()) === 'disabled');
+  });
+
   test('fails with the reason where the running process goes on', async (t) => {
     const server = await Succession.startFor(t);
     const { code, err } = await command(server, 'upgrade', '--binary', '/bin/false');
@@ -177,6 +222,62 @@ describe('a client of Engine.IO', () => {
     assert.equal(await carried.id(), id);
     await reconnected;
     assert.equal(await polling.ask('back'), 'back');
+  });
+});
+
+describe('a session that nobody polls', () => {
+  test('keeps no former process, and is unknown to the new one', async (t) => {
+    const tables = { server: { shutdown: { timeout: '8s' } } };
+    const server = await Succession.startFor(t, { plugins: ['json', 'engine_io', 'websocket', 'conformance_app'], tables });
+    const asker = await Asker.connect(t, server);
+    const get = (query) => `GET /primus/?EIO=4&transport=polling${query} HTTP/1.1\r\nHost: test\r\n\r\n`;
+    const { sid } = JSON.parse(/\{.*\}/.exec(await asker.ask(get('')))[0]);
+    await server.upgrade();
+    assert.deepEqual(server.lines(/connections are cut/), []);
+    assert.match(await asker.ask(get(`&sid=${sid}`)), /Session ID unknown/);
+  });
+});
+
+describe('a message that a plugin thinks about', () => {
+  const plugins = ['json', 'websocket', 'lifecycle_thinker', 'conformance_app'];
+
+  /** A client that has such a message, and others behind it. */
+  async function thinking(t, server) {
+    const client = await connected(t, kind, server);
+    for (const text of ['think', 'and', 'on']) client.primus.write(text);
+    assert.equal(await client.inbox.take(), 'thinking');
+    return client;
+  }
+
+  test('is decided before the new process takes over, and comes once, and those behind it after it', async (t) => {
+    const server = await Succession.startFor(t, { plugins });
+    const client = await thinking(t, server);
+    client.primus.on('reconnect', () => assert.fail('the connection was closed'));
+    const other = await Steady.start(server);
+    await other.goesOn();
+    const mark = server.log.length;
+    const upgrade = server.ask();
+    // Complete, the new process waits for the old one, and that for the message.
+    await Promise.race([upgrade, server.line(/is live.*thinker/, mark)]);
+    writeFileSync(join(server.directory, 'decided'), '');
+    await server.followed(Number(/process=(\d+)/.exec(await upgrade)[1]));
+    assert.deepEqual(await client.inbox.takeAll(3), ['think', 'and', 'on']);
+    assert.equal(await client.ask('more'), 'more');
+    await other.goesOn();
+    other.leave();
+  });
+
+  test('ends its connection, which comes back, where it is not decided in time; no other one', async (t) => {
+    const server = await Succession.startFor(t, { plugins, tables: { server: { upgrade: { patience: '200ms' } } } });
+    const client = await thinking(t, server);
+    const other = await Steady.start(server);
+    await other.goesOn();
+    const reconnected = client.event('reconnected');
+    await server.upgrade();
+    await other.goesOn();
+    await reconnected;
+    assert.equal(await client.ask('more'), 'more');
+    other.leave();
   });
 });
 
@@ -299,6 +400,50 @@ describe('an upgrade to', () => {
     await fails(t, server, /can't be started/);
   });
 
+  test('a file that is not there', async (t) => {
+    const server = await Succession.startFor(t);
+    rmSync(server.binary);
+    await fails(t, server, /can't be started: No such file/);
+  });
+
+  test('a process that finds no room for its copies of the plugins', async (t) => {
+    const server = await Succession.startFor(t);
+    script(server, limited('-f 8'));
+    await fails(t, server, /would serve without|do not serve/);
+  });
+
+  test('a process that may not have as many files open', async (t) => {
+    const server = await Succession.startFor(t, { tables: { server: { shards: 1 } } });
+    const silent = [];
+    for (let count = 0; count < 120; count += 1) silent.push(await Asker.connect(t, server));
+    // All of them are known to the server when it answers the last one.
+    for (const asker of silent) await asker.ask();
+    script(server, limited('-n 100'));
+    await fails(t, server, /open files/);
+    for (const asker of silent) assert.ok(await asker.goesOn());
+  });
+
+  test('a process whose plugin does not start', async (t) => {
+    const server = await Succession.startFor(t);
+    const library = join(server.plugins, 'libjson.so');
+    const whole = readFileSync(library);
+    const clients = await steadies(server, 2);
+    writeFileSync(library, 'no library');
+    assert.match(await server.ask(), /without `json`, which serves here|do not serve/);
+    await clients.goOn();
+    writeFileSync(library, whole);
+    clients.leave();
+  });
+
+  test('a process that can not read its configuration', async (t) => {
+    const server = await Succession.startFor(t);
+    const clients = await steadies(server, 2);
+    writeFileSync(server.config, '[server]\nlisten = 7\n');
+    assert.match(await server.ask(), /not ready: .*plugins\.toml.*listen/);
+    await clients.goOn();
+    clients.leave();
+  });
+
   test('a process that never gets ready', async (t) => {
     const server = await Succession.startFor(t, { tables: { server: { upgrade: { start: '1s' } } } });
     script(server, '#!/bin/sh\nexec sleep 600\n');
@@ -346,6 +491,11 @@ function script(server, text) {
   const file = join(server.directory, 'script');
   writeFileSync(file, text, { mode: 0o755 });
   server.install(file);
+}
+
+/** A program that is the server, within a limit of `ulimit`; what passes it fails. */
+function limited(limit) {
+  return `#!/bin/sh\ntrap '' XFSZ\nulimit ${limit}\nexec ${join(build, 'switchboard')} "$@"\n`;
 }
 
 /** A program that takes a hand-over as far as these words have come, and is killed then. */

@@ -18,6 +18,9 @@ pub struct Args {
     /// Go on until plugins were replaced so many times
     #[arg(long)]
     reloads: Option<u32>,
+    /// Measure the pause of so many upgrades instead, with 5,000 idle and 100 active connections
+    #[arg(long, conflicts_with_all = ["seed", "seconds", "reloads"])]
+    upgrades: Option<u32>,
 }
 
 /// Builds what it needs, and runs it; an error if something was lost.
@@ -27,10 +30,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     workspace.build(["plugins", "tests/lifecycle"].into_iter().flat_map(|folder| workspace.plugins(folder)))?;
     let mut command = Command::new("node");
     command
-        .arg("lifecycle/bench/bench.js")
+        .arg(if args.upgrades.is_some() { "lifecycle/bench/upgrade.js" } else { "lifecycle/bench/bench.js" })
         .current_dir(workspace.root.join("tests"))
         .env("CARGO_TARGET_DIR", &workspace.target);
-    for (name, value) in [("--seed", args.seed), ("--seconds", args.seconds), ("--reloads", args.reloads)] {
+    let options =
+        [("--seed", args.seed), ("--seconds", args.seconds), ("--reloads", args.reloads), ("--rounds", args.upgrades)];
+    for (name, value) in options {
         if let Some(value) = value {
             command.args([name, &value.to_string()]);
         }
