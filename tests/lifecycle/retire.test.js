@@ -87,7 +87,7 @@ describe('a plugin that goes away', () => {
   });
 
   test('and hangs in its stop holds up nobody', async (t) => {
-    const tables = { server: { stop_timeout: '200ms' }, panicking: { hangs_at_stop: true } };
+    const tables = { server: { stop_timeout: '200ms' }, panicking: { hangs_at: 'stop' } };
     const { server, steady } = await serving(t, { plugins: ['json', 'websocket', 'conformance_app', 'lifecycle_panicking'], tables });
     edit(server, { ...tables, panicking: { ...tables.panicking, enabled: false } });
     await server.line(/ERROR.*has not stopped within 200ms.*panicking|panicking.*has not stopped within 200ms/);

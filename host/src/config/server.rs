@@ -59,11 +59,17 @@ pub struct Server {
     pub quarantine: Quarantine,
     /// Retired generations from which on the log says that `switchboard upgrade` gives their memory back. Default 64.
     pub max_retired: usize,
+    /// How long a plugin may take to start. Default `"20s"`.
+    #[serde(deserialize_with = "units::time")]
+    pub start_timeout: Duration,
     /// How long a plugin may take to stop. Default `"10s"`.
     #[serde(deserialize_with = "units::time")]
     pub stop_timeout: Duration,
     /// The most bytes that a generation may hand over to the next one. Default `"64 MiB"`.
     pub max_state: ByteCount,
+    /// How long that may take, while all messages wait. Default `"5s"`.
+    #[serde(deserialize_with = "units::time")]
+    pub state_timeout: Duration,
     /// Path of the control socket, by which `switchboard reload` and the like ask this server. Default: one that this file's
     /// path gives, in a private folder of the user that the server runs as.
     pub control: Option<PathBuf>,
@@ -118,8 +124,10 @@ impl Default for Server {
             auto_load: true,
             quarantine: Quarantine::IMMEDIATELY,
             max_retired: 64,
+            start_timeout: Duration::from_secs(20),
             stop_timeout: Duration::from_secs(10),
             max_state: ByteCount(64 << 20),
+            state_timeout: Duration::from_secs(5),
             control: None,
             parser: None,
             client_parsers: Vec::new(),

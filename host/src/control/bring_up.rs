@@ -10,13 +10,13 @@ use plugin_api::abi::functions::raw_host;
 use plugin_api::abi::host::StartFailure;
 
 use super::Control;
+use super::deadline::within;
 use super::retire::End;
 use crate::config::{PluginConfig, Quarantine};
 use crate::demands;
 use crate::functions::Functions;
 use crate::gateway::streams;
 use crate::generation::Generation;
-use crate::house::House;
 use crate::loader::{self, Loaded};
 use crate::order::{self, Plan, Wanted};
 use crate::snapshot::brought_transports;
@@ -176,7 +176,12 @@ impl Control {
             && !generation.is_quarantined()
         {
             source.tried = Some(config.clone());
-            match generation.instance.reconfigure(&config.table.to_string()) {
+            let (asked, table) = (Arc::clone(generation), config.table.to_string());
+            let answer = within(self.config.server.start_timeout, format!("reconfigure {name}"), move || {
+                asked.instance.reconfigure(&table)
+            });
+            match answer.unwrap_or_else(|error| Err(StartError::new(format!("it {error} (start_timeout in [server])")).into()))
+            {
                 Ok(true) => {
                     source.trouble = None;
                     tracing::info!(plugin = name, "has taken its new configuration");
@@ -202,7 +207,7 @@ impl Control {
         let number = *self.numbers.entry(name.clone()).and_modify(|number| *number += 1).or_insert(1);
         let policy = self.config.quarantine_of(&name);
         let tally = self.house.panics_of(&name);
-        let started = start(&self.house, loaded, number, path, &config, policy, tally);
+        let started = self.start(loaded, number, path, &config, policy, tally);
         let Some(source) = self.sources.get_mut(path) else { return };
         source.tried = Some(config.clone());
         match started {
@@ -219,6 +224,43 @@ impl Control {
                 source.trouble = Some(line);
             }
         }
+    }
+
+    /// Starts and registers a generation.
+    fn start(
+        &self,
+        loaded: Loaded,
+        number: u64,
+        path: &Path,
+        config: &PluginConfig,
+        policy: Quarantine,
+        tally: Arc<AtomicU64>,
+    ) -> Result<Arc<Generation>, StartFailure> {
+        let functions = Functions::new(Arc::clone(&self.house), loaded.manifest.name.clone(), number);
+        let (own, table) = (Arc::clone(&functions), config.table.to_string());
+        let started = within(self.config.server.start_timeout, format!("start {}", loaded.manifest.name), move || {
+            let instance = loaded.module.start(raw_host(own), &table)?;
+            let registrations = instance.register()?;
+            Ok::<_, StartFailure>((instance, registrations))
+        });
+        let (instance, registrations) =
+            started.map_err(|error| StartError::new(format!("its start {error} (start_timeout in [server])")))??;
+        for listen in &registrations.listens {
+            let place = (loaded.manifest.name.clone(), listen.address.clone());
+            self.house.listeners.open(place).map_err(|error| StartError::new(error.to_string()))?;
+        }
+        let generation = Generation::new(
+            loaded.manifest,
+            number,
+            Some(path.to_owned()),
+            loaded.copy,
+            registrations,
+            instance,
+            policy,
+            tally,
+        );
+        functions.belongs_to(&generation);
+        Ok(generation)
     }
 
     /// A further copy of a plugin's library, for a generation that differs by its configuration only: two instances in one copy
@@ -240,29 +282,6 @@ impl Control {
             }
         }
     }
-}
-
-/// Starts and registers a generation.
-fn start(
-    house: &Arc<House>,
-    loaded: Loaded,
-    number: u64,
-    path: &Path,
-    config: &PluginConfig,
-    policy: Quarantine,
-    tally: Arc<AtomicU64>,
-) -> Result<Arc<Generation>, StartFailure> {
-    let functions = Functions::new(Arc::clone(house), loaded.manifest.name.clone(), number);
-    let instance = loaded.module.start(raw_host(Arc::clone(&functions)), &config.table.to_string())?;
-    let registrations = instance.register()?;
-    for listen in &registrations.listens {
-        let place = (loaded.manifest.name.clone(), listen.address.clone());
-        house.listeners.open(place).map_err(|error| StartError::new(error.to_string()))?;
-    }
-    let generation =
-        Generation::new(loaded.manifest, number, Some(path.to_owned()), loaded.copy, registrations, instance, policy, tally);
-    functions.belongs_to(&generation);
-    Ok(generation)
 }
 
 /// One line on a plugin that does not take its configuration or does not start.

@@ -4,6 +4,7 @@
 //! brings the second to the first, one plugin at a time, and leaves alone what fails: an old generation goes on serving.
 
 mod bring_up;
+mod deadline;
 mod hand_over;
 mod operate;
 mod publish;

@@ -1,12 +1,13 @@
 //! Putting a picture into force on all shards, with the state of replaced generations carried over.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use concurrency::switch::Switch;
 use plugin_api::abi::host::StartFailure;
 
 use super::Control;
+use super::deadline::within;
 use super::retire::End;
 use crate::config::ByteCount;
 use crate::generation::{Generation, line_on};
@@ -27,10 +28,11 @@ impl Control {
         }
         let began = Instant::now();
         let most = self.config.server.max_state;
+        let limit = self.config.server.state_timeout;
         let given_up = switch.change(|| {
             let mut given_up = Vec::new();
             for (old, new) in replaced {
-                if let Err(reason) = carry_over(old, new, most) {
+                if let Err(reason) = carry_over_within(limit, old, new, most) {
                     for generation in &mut generations {
                         if Arc::ptr_eq(generation, new) {
                             *generation = Arc::clone(old);
@@ -89,6 +91,13 @@ impl Control {
             });
         });
     }
+}
+
+/// Hands the state of one generation to the next, if that does not take too long.
+fn carry_over_within(limit: Duration, old: &Arc<Generation>, new: &Arc<Generation>, most: ByteCount) -> Result<(), String> {
+    let (former, next) = (Arc::clone(old), Arc::clone(new));
+    within(limit, format!("state {}", old.name()), move || carry_over(&former, &next, most))
+        .unwrap_or_else(|error| Err(format!("the hand-over of its state {error} (state_timeout in [server])")))
 }
 
 /// Hands the state of one generation to the next, at most so many bytes of it.
