@@ -10,6 +10,7 @@ pub mod demands;
 pub mod functions;
 pub mod gateway;
 pub mod generation;
+pub mod heap;
 pub mod house;
 pub mod http;
 pub mod inbox;

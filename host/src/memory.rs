@@ -1,7 +1,11 @@
-//! What mapped libraries cost: the private memory of their mappings, as the kernel accounts for it (proc_pid_smaps(5)).
+//! What mapped libraries cost: the private memory of their mappings, as the kernel accounts for it (proc_pid_smaps(5)). Pages that
+//! were not written are the file's own, which the system may drop at any time: they are not counted.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+
+/// A library's zeroed data is a few pages. What lies right behind a library and is longer is a heap that the system has put there.
+const ZEROED_KIB: u64 = 64;
 
 /// The private memory of this process's mappings of files in `folder`, in KiB by file.
 pub fn of_files_in(folder: &Path) -> HashMap<PathBuf, u64> {
@@ -12,6 +16,7 @@ fn by_file(smaps: &str, folder: &Path) -> HashMap<PathBuf, u64> {
     let mut costs: HashMap<PathBuf, u64> = HashMap::new();
     let mut file: Option<PathBuf> = None;
     let mut end = "";
+    let mut most = u64::MAX;
     for line in smaps.lines() {
         let mut words = line.split_ascii_whitespace();
         let Some(first) = words.next() else { continue };
@@ -19,14 +24,16 @@ fn by_file(smaps: &str, folder: &Path) -> HashMap<PathBuf, u64> {
             let path = words.nth(4).map(PathBuf::from);
             // The zeroed data of a library has no name, and lies right behind the rest of it.
             let goes_on = path.is_none() && from == end;
+            most = if goes_on { ZEROED_KIB } else { u64::MAX };
             if !goes_on {
                 file = path.filter(|path| path.starts_with(folder));
             }
             end = to;
-        } else if matches!(first, "Private_Clean:" | "Private_Dirty:")
+        } else if first == "Anonymous:"
             && let Some(file) = &file
         {
-            *costs.entry(file.clone()).or_default() += words.next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0);
+            let kib = words.next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0);
+            *costs.entry(file.clone()).or_default() += kib.min(most);
         }
     }
     costs
@@ -37,22 +44,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_private_pages_of_a_file_and_its_zeroed_data_are_summed() {
+    fn the_written_pages_of_a_file_and_its_zeroed_data_are_summed() {
         let smaps = "\
 7f00-7f10 r--p 00000000 fe:00 12                 /tmp/c/liba.so
-Size:                 64 kB
-Private_Clean:         4 kB
-Private_Dirty:         8 kB
+Private_Clean:       100 kB
+Anonymous:             8 kB
 7f10-7f20 rw-p 00010000 fe:00 12                 /tmp/c/liba.so
-Private_Dirty:        16 kB
+Anonymous:            16 kB
 7f20-7f30 rw-p 00000000 00:00 0
-Private_Dirty:        32 kB
+Anonymous:            32 kB
 7f40-7f50 rw-p 00000000 00:00 0
-Private_Dirty:       100 kB
+Anonymous:           100 kB
 7f50-7f60 r--p 00000000 fe:00 13                 /usr/lib/libc.so.6
-Private_Dirty:       100 kB
+Anonymous:           100 kB
 ";
-        assert_eq!(by_file(smaps, Path::new("/tmp/c")), HashMap::from([(PathBuf::from("/tmp/c/liba.so"), 60)]));
+        assert_eq!(by_file(smaps, Path::new("/tmp/c")), HashMap::from([(PathBuf::from("/tmp/c/liba.so"), 56)]));
+    }
+
+    #[test]
+    fn a_heap_right_behind_a_library_is_not_its_data() {
+        let smaps = "\
+7f10-7f20 rw-p 00010000 fe:00 12                 /tmp/c/liba.so
+Anonymous:            16 kB
+7f20-7f90 rw-p 00000000 00:00 0
+Anonymous:          9000 kB
+";
+        assert_eq!(by_file(smaps, Path::new("/tmp/c")), HashMap::from([(PathBuf::from("/tmp/c/liba.so"), 80)]));
     }
 
     #[test]

@@ -265,6 +265,20 @@ impl Snapshot {
         self.missing.iter().map(String::as_str).chain(failed).next()
     }
 
+    /// Why each new client would be refused, if it would.
+    pub fn why_nobody_is_let_in(&self) -> Option<String> {
+        let authorizers = self.authorizers.iter().map(|hook| &hook.generation);
+        if let Some(name) = self.out_of_service() {
+            Some(format!("the plugin `{name}` is required and does not serve"))
+        } else if let Some(failed) = authorizers.clone().find(|generation| generation.is_quarantined()) {
+            Some(format!("the authorizing plugin `{}` is in quarantine", failed.name()))
+        } else if self.transports.iter().all(|entry| entry.generation.is_quarantined()) {
+            Some("no transport plugin serves".to_owned())
+        } else {
+            None
+        }
+    }
+
     /// The transport of a plugin, by both of their names.
     pub fn transport_of(&self, plugin: &str, name: &str) -> Option<TransportEntry> {
         let of = |entry: &&TransportEntry| entry.generation.name() == plugin && entry.handle.name() == name;

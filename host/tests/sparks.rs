@@ -74,6 +74,7 @@ mod app {
                     while spark.write("a wave").is_ok() {}
                     note(format!("{} is over its limit", name(spark)));
                 }
+                Ok("inflate") => drop(spark.write(&"a".repeat(4096))),
                 Ok("end") => {
                     let last = plugin_api::value::to_vec("unsayable").ok();
                     spark.end_with(&EndOptions { last, reconnect: true, ..EndOptions::default() });
@@ -228,6 +229,16 @@ fn a_plugin_that_holds_a_lock_while_it_sends_is_not_asked_for_it_meanwhile() {
     client.say("\"flood\"");
     journal::until("flooded is over its limit");
     journal::until("flooded goes");
+}
+
+#[test]
+fn one_long_message_is_no_slow_reader() {
+    let server = Server::start("max_message = \"1 KiB\"\nmax_buffered = \"1 KiB\"", vec![app::switchboard_module()]);
+    let mut client = server.connect("balloon");
+    client.say("\"inflate\"");
+    assert_eq!(client.line().map(|line| line.len()), Some(4098));
+    client.say("\"hello\"");
+    assert_eq!(client.line().as_deref(), Some("\"hello\""));
 }
 
 #[test]

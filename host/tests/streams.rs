@@ -216,7 +216,7 @@ fn who_is_refused_is_told_by_the_plugin_and_no_spark_is_made() {
     assert_eq!(bring("doorman", named("uninvited")).refusal(), (401, "not you".to_owned()));
     assert_eq!(bring("doorman", named("blocked")).refusal(), (418, "blocked here".to_owned()));
     assert_eq!(bring("doorman", foreign).refusal().0, 403);
-    let own = bring("doorman", named("own").with_header("origin", "http://localhost"));
+    let own = bring("doorman", named("own").with_header("origin", "http://localhost:8080"));
     own.outcome().unwrap();
     assert_eq!(bring("doorman", named("x&_parser=unknown")).refusal().0, 400);
     let gently = Request::new("CONNECT", "/refuse?gently");

@@ -277,6 +277,8 @@ describe('without any plugin', ours, () => {
     const peer = await Peer.handshake(t, empty);
     assert.equal(peer.answer.status, 503);
     assert.equal((await request('/healthz', { to: empty })).status, 200);
+    const { status, body } = await request('/readyz', { to: empty });
+    assert.deepEqual([status, body.toString()], [503, 'no transport plugin serves\n']);
   });
 });
 

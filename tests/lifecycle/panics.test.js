@@ -216,6 +216,7 @@ describe('a plugin in quarantine that is required', () => {
     assert.equal(await status(house, '/cliff/middleware'), 503);
     assert.equal(await status(house, '/anything'), 503);
     assert.equal(await status(house, '/healthz'), 200);
+    assert.equal(await status(house, '/readyz'), 503);
     assert.match(await (await fetch(house.server.at('/spec'))).text(), /over the cliff at middleware/);
   });
 

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::config::Pin;
 
 use super::inspection::{self, Inspection, Origin};
+use super::output::print;
 
 /// Checks each file in turn; fails if one of them is refused.
 pub(super) fn run(files: &[PathBuf], config: &Path) -> anyhow::Result<ExitCode> {
@@ -23,9 +24,9 @@ pub(super) fn run(files: &[PathBuf], config: &Path) -> anyhow::Result<ExitCode> 
             Err(error) => Err(error.to_string()),
         };
         match checked {
-            Ok((inspection, pin)) => print!("{}", report(file, &inspection, pin)),
+            Ok((inspection, pin)) => print(report(file, &inspection, pin))?,
             Err(reason) => {
-                println!("{}: refused: {reason}", file.display());
+                print(format_args!("{}: refused: {reason}\n", file.display()))?;
                 code = ExitCode::FAILURE;
             }
         }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
-use super::{name_of, plugins::libraries, running};
+use super::{name_of, output::print, plugins::libraries, running};
 use crate::config::{Config, canonical, edit};
 use crate::operator::ask::AskError;
 use crate::operator::protocol::Question;
@@ -25,7 +25,8 @@ pub(super) fn run(config: &Config, plugin: &str, wanted: Wanted) -> anyhow::Resu
     match running::conclude(config, &Question::Settle { plugin: Some(plugin.to_owned()) }) {
         Err(AskError::NobodyThere(file)) => {
             let state = if wanted == Wanted::Enabled { "enabled" } else { "disabled" };
-            println!("{plugin} is {state} in {}; no server runs with it, so it counts from the next start on", file.display());
+            let counts = "no server runs with it, so it counts from the next start on";
+            print(format_args!("{plugin} is {state} in {}; {counts}\n", file.display()))?;
             Ok(ExitCode::SUCCESS)
         }
         answer => running::told(answer?),

@@ -9,6 +9,7 @@ mod enable;
 mod inspection;
 mod library;
 mod new;
+mod output;
 mod pin;
 mod plugins;
 mod running;

@@ -10,6 +10,8 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 
+use super::output::print;
+
 /// The files of the template, and where they go. `NAME` in a path is the library's name.
 const TEMPLATE: [(&str, &str); 2] = [
     ("src/lib.rs", include_str!("../../../examples/hello/src/lib.rs")),
@@ -39,14 +41,13 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     ensure!(is_api(&api), "{} is not the crate switchboard-plugin-api", api.display());
     let folder = make(&arguments.name, &arguments.within, &api)?;
     let library = library_name(&arguments.name);
-    println!(
+    print(format_args!(
         "{folder} is a plugin now. In there:\n  \
          cargo test\n  \
          cargo build --release\n  \
-         cp target/release/lib{library}.so PLUGINS    # the server's plugins folder: it is live within a second",
+         cp target/release/lib{library}.so PLUGINS    # the server's plugins folder: it is live within a second\n",
         folder = folder.display(),
-    );
-    Ok(())
+    ))
 }
 
 /// Makes the crate's folder within `within`.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
+use super::output::print;
 use super::plugins::libraries;
 use super::running;
 use crate::config::{Config, Pin, canonical, edit};
@@ -38,10 +39,10 @@ pub(super) fn run(config: &Config, names: &[String], former: Former) -> anyhow::
     })
     .with_context(|| format!("{} stays as it is", file.display()))?;
     for (name, hashes) in &pinned {
-        println!("{name}: {}", hashes.first().map(Pin::to_string).unwrap_or_default());
+        print(format_args!("{name}: {}\n", hashes.first().map(Pin::to_string).unwrap_or_default()))?;
     }
     if !config.trust.pin {
-        println!("Libraries of other plugins are loaded as before; to have only pinned ones loaded, write: [trust] pin = true");
+        print("Libraries of other plugins are loaded as before; to have only pinned ones loaded, write: [trust] pin = true\n")?;
     }
     match running::conclude(config, &Question::Settle { plugin: None }) {
         Err(AskError::NobodyThere(_)) => Ok(ExitCode::SUCCESS),

@@ -1,10 +1,7 @@
 //! `switchboard plugins`: how each plugin stands in the server that runs; where none does, what the configuration and the folder
 //! would make of it.
 
-use std::{
-    io::Write as _,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
@@ -19,7 +16,9 @@ use crate::{
 use super::{
     Form,
     inspection::{self, Inspection, Origin},
-    left_out, name_of, running,
+    left_out, name_of,
+    output::print,
+    running,
 };
 
 /// Prints the list; with `watch` whenever it has changed.
@@ -28,9 +27,9 @@ pub(super) fn run(config: &Config, file: &Path, watch: bool, form: Form) -> anyh
         Err(AskError::NobodyThere(_)) if !watch => {
             let reports = without_server(config, file)?;
             if reports.is_empty() && form == Form::Text {
-                println!("{} has no plugins.", config.server.plugins.display());
+                print(format_args!("{} has no plugins.\n", config.server.plugins.display()))?;
             }
-            return print(&reports, form);
+            return print_list(&reports, form);
         }
         conversation => conversation?,
     };
@@ -41,20 +40,18 @@ pub(super) fn run(config: &Config, file: &Path, watch: bool, form: Form) -> anyh
             answer => return running::told(answer).map(drop),
         };
         if !std::mem::take(&mut first) && form == Form::Text {
-            println!();
+            print("\n")?;
         }
-        print(&reports, form)?;
+        print_list(&reports, form)?;
     }
     Ok(())
 }
 
-fn print(reports: &[PluginReport], form: Form) -> anyhow::Result<()> {
-    let text = match form {
-        Form::Json => format!("{}\n", serde_json::to_string(reports)?),
-        Form::Text => table(reports),
-    };
-    let mut out = std::io::stdout();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("the list can't be printed")
+fn print_list(reports: &[PluginReport], form: Form) -> anyhow::Result<()> {
+    match form {
+        Form::Json => print(format_args!("{}\n", serde_json::to_string(reports)?)),
+        Form::Text => print(table(reports)),
+    }
 }
 
 /// Libraries in load order as far as it is known without loading, then tables without a library.

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::output::print;
 use crate::config::Config;
 use crate::operator::ask::{self, AskError};
 use crate::operator::protocol::{Answer, Question};
@@ -20,7 +21,7 @@ pub(super) fn conclude(config: &Config, question: &Question) -> Result<Answer, A
 pub(super) fn told(answer: Answer) -> anyhow::Result<ExitCode> {
     match answer {
         Answer::Done(what) => {
-            println!("{what}");
+            print(format_args!("{what}\n"))?;
             Ok(ExitCode::SUCCESS)
         }
         Answer::Refused(reason) => anyhow::bail!("{reason}"),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{Form, running};
+use super::{Form, output::print, running};
 use crate::config::Config;
 use crate::operator::protocol::{Answer, Question, SparksReport};
 
@@ -15,10 +15,9 @@ pub(super) fn run(config: &Config, limit: usize, form: Form) -> anyhow::Result<(
         answer => return running::told(answer).map(drop),
     };
     match form {
-        Form::Json => println!("{}", serde_json::to_string(&report)?),
-        Form::Text => print!("{}", text(&report)),
+        Form::Json => print(format_args!("{}\n", serde_json::to_string(&report)?)),
+        Form::Text => print(text(&report)),
     }
-    Ok(())
 }
 
 /// ```text

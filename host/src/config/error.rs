@@ -13,7 +13,6 @@ pub enum ConfigError {
         /// The file, as it was named.
         file: PathBuf,
         /// What the operating system said.
-        #[source]
         cause: io::Error,
     },
     /// Something in the file is wrong.

@@ -46,7 +46,8 @@ pub struct Server {
     pub ping_interval: PingInterval,
     /// Longest message that a client may send. Default `"10 MiB"`.
     pub max_message: ByteCount,
-    /// Bytes that may wait to be sent to one spark before `overflow` applies. Default `"16 MiB"`, or `max_message` if that
+    /// Bytes that may wait to be sent to one spark before `overflow` applies; a message for which nothing waits is none too
+    /// many. Default `"16 MiB"`, or `max_message` if that
     /// is more.
     pub max_buffered: ByteCount,
     /// What happens to a spark that reads too slowly. Default `"close"`.

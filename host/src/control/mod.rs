@@ -26,6 +26,7 @@ use self::source::{SETTLED, Source, Stamp};
 use crate::config::Config;
 use crate::demands::name_of;
 use crate::generation::Generation;
+use crate::heap;
 use crate::house::House;
 use crate::inbox::control::Request;
 use crate::loader::{Copies, CopiesError};
@@ -166,6 +167,7 @@ impl Control {
                 self.retire();
                 self.answer_orders(settled);
                 self.show_standing();
+                heap::give_back();
             }
         }
         self.stop_all();

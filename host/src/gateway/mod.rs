@@ -198,7 +198,11 @@ impl Visit {
             health::LIVE_PATH => return health::live().map(Body::from),
             health::READY_PATH => {
                 let draining = self.shard.house().draining.load(Ordering::Relaxed);
-                let readiness = if draining { Readiness::Draining } else { Readiness::Ready };
+                let readiness = match snapshot.why_nobody_is_let_in() {
+                    _ if draining => Readiness::Draining,
+                    Some(reason) => Readiness::Refusing(reason),
+                    None => Readiness::Ready,
+                };
                 return health::ready(readiness).map(Body::from);
             }
             metrics::PATH => {

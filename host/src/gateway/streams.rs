@@ -200,7 +200,7 @@ async fn adopted(
         return Err(Refusal::new("the transport is not in force").with_status(503));
     };
     if let Some(origin) = request.header("origin")
-        && !snapshot.cors.allows(origin, Some(request.host()))
+        && !snapshot.cors.allows_beside(origin, request.host())
     {
         return Err(Refusal::new("this origin is not allowed to use this server").with_status(403));
     }

@@ -55,6 +55,12 @@ impl Cors {
         self.any || is_same_site(origin, host) || self.origins.contains(&normal(origin))
     }
 
+    /// The same where the server was reached beside its own address, at a port that can't be the page's.
+    pub fn allows_beside(&self, origin: &str, host: &str) -> bool {
+        let page = origin.split_once("://").map(|(_, authority)| without_port(authority));
+        self.allows(origin, None) || page.is_some_and(|page| page.eq_ignore_ascii_case(without_port(host)))
+    }
+
     /// Judges a request. `host` as for [`Self::allows`].
     pub fn check(&self, method: &Method, headers: &(impl Fields + ?Sized), host: Option<&str>) -> Access {
         let Some(origin) = headers.first(header::ORIGIN.as_str()) else {
@@ -151,6 +157,14 @@ fn without_default_port<'a>(scheme: &str, authority: &'a str) -> &'a str {
     authority.strip_suffix(port).unwrap_or(authority)
 }
 
+/// The host of an authority. An IPv6 address has colons of its own, in brackets.
+fn without_port(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        Some(_) | None => authority,
+    }
+}
+
 fn value(text: String) -> HeaderValue {
     HeaderValue::try_from(text).expect("methods, header names and numbers are valid in a header")
 }
@@ -160,6 +174,28 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn beside_the_servers_own_address_a_page_may_have_any_port_of_the_same_host() {
+        let cors = Cors::new(&CorsOptions::default());
+        for (origin, host) in [
+            ("http://chat.example:8080", "chat.example:4433"),
+            ("https://Chat.example", "chat.example:4433"),
+            ("http://[::1]:8080", "[::1]:4433"),
+            ("http://[::1]", "[::1]"),
+        ] {
+            assert!(cors.allows_beside(origin, host), "{origin} {host}");
+        }
+        for (origin, host) in [
+            ("http://evil.example:4433", "chat.example:4433"),
+            ("http://[::2]:8080", "[::1]:4433"),
+            ("null", "chat.example:4433"),
+            ("chat.example", "chat.example:4433"),
+            ("", ""),
+        ] {
+            assert!(!cors.allows_beside(origin, host), "{origin} {host}");
+        }
+    }
 
     fn options(origins: &[&str]) -> CorsOptions {
         CorsOptions { origins: origins.iter().map(|origin| (*origin).to_owned()).collect(), ..CorsOptions::default() }

@@ -12,10 +12,12 @@ pub const LIVE_PATH: &str = "/healthz";
 pub const READY_PATH: &str = "/readyz";
 
 /// Whether new connections are welcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Readiness {
     /// They are.
     Ready,
+    /// Every one would be refused, for this reason.
+    Refusing(String),
     /// The server is about to go down: those that exist are served, new ones should go elsewhere.
     Draining,
 }
@@ -29,11 +31,12 @@ pub fn live() -> Response<Bytes> {
 pub fn ready(readiness: Readiness) -> Response<Bytes> {
     match readiness {
         Readiness::Ready => answer(StatusCode::OK, "ready\n"),
+        Readiness::Refusing(reason) => answer(StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
         Readiness::Draining => answer(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
     }
 }
 
-fn answer(status: StatusCode, text: &'static str) -> Response<Bytes> {
+fn answer(status: StatusCode, text: impl Into<Bytes>) -> Response<Bytes> {
     let mut response = super::text(status, text);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response

@@ -178,7 +178,7 @@ impl Shard {
                         continue;
                     }
                 };
-                if spark.out.len() + frame.len() > limit {
+                if is_too_much(spark, frame.len(), limit) {
                     full.push(id);
                     continue;
                 }
@@ -297,7 +297,7 @@ impl Shard {
                 None => return Ok(status::OK),
             },
         };
-        if spark.out.len() + bytes.len() > snapshot.config.server.max_buffered.as_usize() {
+        if is_too_much(spark, bytes.len(), snapshot.config.server.max_buffered.as_usize()) {
             return Ok(status::FAILED);
         }
         if spark.out.tail.capacity() == 0 {
@@ -347,4 +347,10 @@ impl Shard {
             EndOptions { reconnect: true, code: Some(1013), reason: "reads too slowly".to_owned(), ..EndOptions::default() };
         self.end_as(id, options, DisconnectReason::Limit(MAX_BUFFERED.to_owned()));
     }
+}
+
+/// Whether a spark has too much waiting for one more message. One for which nothing waits does not read slowly, however long the
+/// message is that a parser has made.
+fn is_too_much(spark: &Spark, length: usize, limit: usize) -> bool {
+    !spark.out.is_empty() && spark.out.len() + length > limit
 }
