@@ -371,6 +371,8 @@ export interface TransportPart {
   carries?: "text";
   /** Whether a connection of it can take the place of another transport's. Default: true. */
   succeeds?: boolean;
+  /** Whether a connection of it is one stream, so that another can take its place without its help. Default: false. */
+  stream?: boolean;
   /** Whether it works in this runtime. */
   supported(options: Options): boolean;
   /** Begins to connect. Events may only be reported after it has returned. */
@@ -408,7 +410,7 @@ export interface TransportConnection {
   readonly socket?: any;
   /** The spark's id, where the transport knows it. */
   readonly id?: string;
-  /** By what the server lets another connection take this one's place; then the three methods that follow are there. */
+  /** By what the server lets another connection take this one's place; then the three methods that follow are there. A stream has none. */
   readonly ticket?: string;
   /** Stops sending and receiving. The answer comes when all that was sent has arrived: it tells the server what has come. */
   hold?(): Promise<string>;

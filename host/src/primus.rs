@@ -2,7 +2,8 @@
 //!
 //! They go through the spark's parser, but past the hooks. `primus::ping::<ms>` and `primus::pong::<ms>` both ways (Primus 6's
 //! clients ping themselves, and are not pinged then), `primus::id::` asks for the id, `primus::server::close` says that the client is not to reconnect.
-//! `primus::move::WORD` and `primus::moved::` are ours: a spark goes on in another session (`shard/succession.rs`).
+//! `primus::ticket::`, `primus::leave::`, `primus::left::`, `primus::move::WORD` and `primus::moved::` are ours: a spark goes on in
+//! another session (`shard/succession.rs`).
 
 /// What every control message begins with.
 pub const PREFIX: &str = "primus::";
@@ -21,6 +22,10 @@ pub enum Control<'a> {
     Id,
     /// On a connection that is to take a spark over: now, with a word for the session that carries it so far.
     Move(&'a str),
+    /// It asks by what another connection can take its spark over.
+    Ticket,
+    /// It sends nothing more by this connection: another one is to take its spark over.
+    Leave,
     /// Anything else; it does not reach the application.
     Unknown(&'a str),
 }
@@ -35,6 +40,8 @@ impl<'a> Control<'a> {
             "pong" => Self::Pong,
             "id" => Self::Id,
             "move" => Self::Move(value),
+            "ticket" => Self::Ticket,
+            "leave" => Self::Leave,
             _ => Self::Unknown(name),
         })
     }
@@ -55,7 +62,17 @@ pub fn id(id: &str) -> String {
     format!("{PREFIX}id::{id}")
 }
 
-/// The spark goes on in the session by which this comes.
+/// The answer to the question for a ticket.
+pub fn ticket(ticket: &str) -> String {
+    format!("{PREFIX}ticket::{ticket}")
+}
+
+/// All that the client has sent before it leaves has come.
+pub fn left() -> String {
+    format!("{PREFIX}left::")
+}
+
+/// The spark goes on in the session by which this comes; on the connection that it leaves, it is the last message.
 pub fn moved() -> String {
     format!("{PREFIX}moved::")
 }
@@ -75,6 +92,8 @@ mod tests {
         assert_eq!(Control::parse("primus::ping::17"), Some(Control::Ping("17")));
         assert_eq!(Control::parse("primus::id::"), Some(Control::Id));
         assert_eq!(Control::parse("primus::move::17"), Some(Control::Move("17")));
+        assert_eq!(Control::parse("primus::ticket::"), Some(Control::Ticket));
+        assert_eq!(Control::parse("primus::leave::"), Some(Control::Leave));
         assert_eq!(Control::parse("primus::foo::1"), Some(Control::Unknown("foo")));
         assert_eq!(Control::parse("primus:"), None);
         assert_eq!(Control::parse("hello"), None);

@@ -254,6 +254,71 @@ fn a_spark_is_taken_over_from_any_shard() {
     server.until("/metrics", "switchboard_successions_total 12");
 }
 
+/// The ticket that a client of a connection asks for.
+fn ticket_of(client: &mut Client) -> String {
+    client.say("\"primus::ticket::\"");
+    let answer = client.line().expect("a ticket");
+    answer.trim_matches('"').strip_prefix("primus::ticket::").expect("a ticket").to_owned()
+}
+
+/// A connection of its own, after its greetings.
+fn greeted(server: &Server, name: &str) -> Client {
+    let mut client = server.ask(&format!("/primus?{name}"), lines::UPGRADE).connected();
+    let expected = ["\"one\"", "\"two\"", "\"three\""];
+    assert_eq!(expected.map(|_| client.line().unwrap()), expected);
+    client
+}
+
+#[test]
+fn a_client_leaves_a_connection_for_another_one() {
+    let server = server("shards = 3");
+    for round in 0..12 {
+        let mut old = greeted(&server, &format!("gustav{round}"));
+        let ticket = ticket_of(&mut old);
+        let mut new = heir(&server, &ticket);
+        old.say("\"before\"");
+        old.say("\"primus::leave::\"");
+        assert_eq!(old.line().as_deref(), Some("\"before\""));
+        assert_eq!(old.line().as_deref(), Some("\"primus::left::\""));
+        new.say("\"primus::move::\"");
+        assert_eq!(old.line().as_deref(), Some("\"primus::moved::\""));
+        assert_eq!(old.line(), None, "it was the last message");
+        assert_eq!(new.line().as_deref(), Some("\"primus::moved::\""));
+        new.say("\"after\"");
+        assert_eq!(new.line().as_deref(), Some("\"after\""));
+        // And once more, from there.
+        let ticket = ticket_of(&mut new);
+        let mut third = heir(&server, &ticket);
+        new.say("\"primus::leave::\"");
+        assert_eq!(new.line().as_deref(), Some("\"primus::left::\""));
+        third.say("\"primus::move::\"");
+        assert_eq!(third.line().as_deref(), Some("\"primus::moved::\""));
+    }
+    server.until("/metrics", "switchboard_successions_total 24");
+    assert_eq!(journal::count("gustav0 has come"), 1, "it is the same spark");
+}
+
+#[test]
+fn nobody_takes_a_connection_over_that_its_client_has_not_left() {
+    let server = server("");
+    let mut old = greeted(&server, "heinz");
+    old.say("\"primus::leave::\"");
+    old.say("\"no ticket, no leave\"");
+    assert_eq!(old.line().as_deref(), Some("\"no ticket, no leave\""));
+    let ticket = ticket_of(&mut old);
+    let mut early = heir(&server, &ticket);
+    early.say("\"primus::move::\"");
+    assert_eq!(early.line(), None);
+    let (public, _) = ticket.split_once('~').unwrap();
+    let mut thief = heir(&server, &format!("{public}~guess"));
+    old.say("\"primus::leave::\"");
+    assert_eq!(old.line().as_deref(), Some("\"primus::left::\""));
+    thief.say("\"primus::move::\"");
+    assert_eq!(thief.line(), None, "the secret is another one");
+    old.say("\"still here\"");
+    assert_eq!(old.line().as_deref(), Some("\"still here\""));
+}
+
 #[test]
 fn a_session_that_panics_at_it_ends_with_its_spark() {
     let server = server("");

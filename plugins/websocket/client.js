@@ -48,6 +48,7 @@ function isNode() {
 const websocket = {
   name: "websocket",
   protocol: "ws:",
+  stream: true,
 
   supported(options) {
     return Boolean(constructorFor(options));

@@ -55,7 +55,8 @@ class Frames {
       this.#pieces = end < bytes.length ? [bytes.subarray(end)] : [];
       this.#length = bytes.length - end;
       if (head.binary) take(payload.buffer);
-      else if (payload.length > 0) take(new TextDecoder().decode(payload));
+      // A byte order mark at its beginning belongs to it.
+      else if (payload.length > 0) take(new TextDecoder("utf-8", { ignoreBOM: true }).decode(payload));
     }
   }
 
@@ -233,6 +234,7 @@ class Connection {
 /** @type {TransportPart} */
 const webtransport = {
   name: "webtransport",
+  stream: true,
 
   supported() {
     return typeof WebTransport !== "undefined" && typeof fetch !== "undefined";

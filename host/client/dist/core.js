@@ -162,6 +162,48 @@ var core = (() => {
     return { fn, context, once };
   }
 
+  // src/memory.js
+  var LIFETIME_MS = 24 * 60 * 60 * 1e3;
+  function recall(primus) {
+    const kept = primus.worked ?? read(primus);
+    return kept && kept.until > Date.now() ? kept.name : void 0;
+  }
+  function remember(primus, { name }) {
+    if (primus.transports.length < 2 || recall(primus) === name) return;
+    primus.worked = { name, until: Date.now() + LIFETIME_MS };
+    attempt((storage) => storage.setItem(keyOf(primus), JSON.stringify(primus.worked)));
+  }
+  function forget(primus, { name }) {
+    if (recall(primus) === name) forgetAll(primus);
+  }
+  function forgetAll(primus) {
+    primus.worked = null;
+    attempt((storage) => storage.removeItem(keyOf(primus)));
+  }
+  function read(primus) {
+    return attempt((storage) => {
+      const { name, until } = JSON.parse(storage.getItem(keyOf(primus)) ?? "{}");
+      return typeof name === "string" && typeof until === "number" ? { name, until } : null;
+    });
+  }
+  function keyOf(primus) {
+    return `primus.transport:${primus.url.origin}${primus.pathname}`;
+  }
+  function attempt(use) {
+    if (typeof document === "undefined") return void 0;
+    for (
+      const name of
+      /** @type {const} */
+      ["localStorage", "sessionStorage"]
+    ) {
+      try {
+        return use(globalThis[name]);
+      } catch {
+      }
+    }
+    return void 0;
+  }
+
   // src/strategy.js
   function strategyNames(given, authorization) {
     if (given === false) return "";
@@ -190,14 +232,27 @@ var core = (() => {
       primus.wanted = wanted;
     };
     const online = () => {
+      forgetAll(primus);
       if (primus.online) return;
       primus.online = true;
       primus.emit("online");
       if (primus.wanted && hasStrategy(primus, "online")) primus.recovery.reconnect();
     };
+    const { connection } = (
+      /** @type {{ connection?: EventTarget & { type?: string } }} */
+      globalThis.navigator ?? {}
+    );
+    let type = connection?.type;
+    const changed = () => {
+      if (connection?.type === type) return;
+      type = connection?.type;
+      forgetAll(primus);
+    };
     globalThis.addEventListener("offline", offline);
     globalThis.addEventListener("online", online);
+    connection?.addEventListener("change", changed);
     return () => {
+      connection?.removeEventListener("change", changed);
       globalThis.removeEventListener("offline", offline);
       globalThis.removeEventListener("online", online);
     };
@@ -272,11 +327,13 @@ var core = (() => {
   // src/protocol.js
   var pattern = /^primus::([^:]*)::([^]*)$/;
   var idRequest = "primus::id::";
+  var ticketRequest = "primus::ticket::";
   function receiveControl(primus, message) {
     if (typeof message !== "string" || !message.startsWith("primus::")) return false;
     const [, name, value] = pattern.exec(message) ?? [];
     if (name === "ping") primus.emit("incoming::ping", Number(value));
     else if (name === "id") primus.emit("incoming::id", value);
+    else if (name === "ticket" || name === "left" || name === "moved") primus.emit(`incoming::${name}`, value);
     else if (name === "server" && value === "close") primus.disconnect = true;
     return true;
   }
@@ -655,44 +712,148 @@ var core = (() => {
     return text;
   }
 
-  // src/memory.js
-  var LIFETIME_MS = 24 * 60 * 60 * 1e3;
-  function recall(primus) {
-    const kept = primus.worked ?? read(primus);
-    return kept && kept.until > Date.now() ? kept.name : void 0;
-  }
-  function remember(primus, { name }) {
-    if (primus.transports.length < 2) return;
-    primus.worked = { name, until: Date.now() + LIFETIME_MS };
-    attempt((storage) => storage.setItem(keyOf(primus), JSON.stringify(primus.worked)));
-  }
-  function forget(primus, { name }) {
-    if (recall(primus) !== name) return;
-    primus.worked = null;
-    attempt((storage) => storage.removeItem(keyOf(primus)));
-  }
-  function read(primus) {
-    return attempt((storage) => {
-      const { name, until } = JSON.parse(storage.getItem(keyOf(primus)) ?? "{}");
-      return typeof name === "string" && typeof until === "number" ? { name, until } : null;
-    });
-  }
-  function keyOf(primus) {
-    return `primus.transport:${primus.url.origin}${primus.pathname}`;
-  }
-  function attempt(use) {
-    if (typeof document === "undefined") return void 0;
-    for (
-      const name of
-      /** @type {const} */
-      ["localStorage", "sessionStorage"]
-    ) {
+  // src/race.js
+  var HEAD_START_MS = 1e3;
+  var TRUSTED_HEAD_START_MS = 4e3;
+  var Race = class {
+    #primus;
+    #owner;
+    /** Those that have not begun. @type {TransportPart[]} */
+    #waiting;
+    #trusted;
+    /** @type {Set<Racer>} */
+    #running = /* @__PURE__ */ new Set();
+    /** Why the others have failed. @type {{ name: string, error: any }[]} */
+    #failures = [];
+    #over = false;
+    /**
+     * @param {Primus} primus
+     * @param {TransportPart[]} parts The preferred first.
+     * @param {string | undefined} trusted The one that worked the last time.
+     * @param {Owner} owner
+     */
+    constructor(primus, parts, trusted, owner) {
+      this.#primus = primus;
+      this.#waiting = [...parts];
+      this.#trusted = trusted;
+      this.#owner = owner;
+    }
+    /** Lets the next one begin, and the one after it in a while. */
+    next() {
+      const part = this.#waiting.shift();
+      if (this.#over || !part) return;
+      const last = this.#waiting.length === 0;
+      const headStart = part.name === this.#trusted ? TRUSTED_HEAD_START_MS : HEAD_START_MS;
+      if (!last) this.#primus.timers.setTimeout("head-start", () => void (this.#mayBegin() && this.next()), headStart);
+      this.#run(part, last);
+    }
+    /** Ends it; what is under way is closed. */
+    stop() {
+      this.#over = true;
+      this.#primus.timers.clear("head-start");
+      for (const { connection } of this.#running) connection?.close();
+      this.#running.clear();
+    }
+    /** Whether the next one may begin beside others. A WebSocket that is to be avoided is for when all else has failed. */
+    #mayBegin() {
+      return !this.#primus.AVOID_WEBSOCKETS || this.#waiting[0]?.protocol !== "ws:" || this.#running.size === 0;
+    }
+    /**
+     * @param {TransportPart} part
+     * @param {boolean} last
+     */
+    #run(part, last) {
+      const primus = this.#primus;
+      const racer = { connection: null };
+      let settled = null;
+      const settle = () => {
+        this.#running.delete(racer);
+        this.stop();
+        return settled = this.#owner.settled(
+          part,
+          /** @type {TransportConnection} */
+          racer.connection
+        );
+      };
+      const fail = (error, report) => {
+        if (!this.#running.has(racer)) return;
+        this.#owner.failed(part);
+        this.#failures.push({ name: part.name, error });
+        if (this.#running.size === 1 && !this.#waiting.length) return report(settle());
+        this.#running.delete(racer);
+        racer.connection?.close();
+        if (this.#mayBegin()) this.next();
+      };
+      const events = {
+        open: () => {
+          if (this.#running.has(racer)) settle().open();
+        },
+        message: (data) => settled?.message(data),
+        error: (error) => settled ? settled.error(error) : fail(error, (events2) => events2.error(this.#reason(error))),
+        close: (info) => settled ? settled.close(info) : fail(info, (events2) => events2.close(info))
+      };
+      this.#running.add(racer);
       try {
-        return use(globalThis[name]);
-      } catch {
+        const url = carriageOf(primus, part).address(String(primus.uri({ protocol: part.protocol ?? "http:", query: true })));
+        racer.connection = part.open({ url, options: primus.options, last }, events);
+        this.#owner.opening(racer.connection);
+      } catch (error) {
+        primus.timers.setTimeout(`failure-${part.name}`, () => events.error(error), 0);
       }
     }
-    return void 0;
+    /**
+     * What is told when none is left: of several, why each did not open.
+     *
+     * @param {any} error That of the last one.
+     * @returns {any}
+     */
+    #reason(error) {
+      if (this.#failures.length < 2) return error;
+      const reasons = this.#failures.map(({ name, error: error2 }) => `${name}: ${error2?.message || error2?.reason || "it was closed"}`);
+      const failures = this.#failures.map(({ name, error: error2 }) => ({ transport: name, error: error2 }));
+      return Object.assign(new Error(`No transport came through (${reasons.join("; ")})`, { cause: error }), { failures });
+    }
+  };
+
+  // src/departure.js
+  function departureFrom(primus, connection) {
+    const { ticket } = connection;
+    if (ticket === void 0) return stream(primus, connection);
+    return {
+      ticket: async () => ticket,
+      hold: async () => await connection.hold?.() ?? "",
+      release: () => connection.release?.(),
+      retire: () => connection.retire?.(),
+      ended: null
+    };
+  }
+  function stream(primus, connection) {
+    const awaited = /* @__PURE__ */ new Map();
+    const wait = (event, fn) => {
+      awaited.set(event, fn);
+      primus.once(event, fn);
+    };
+    const over = () => {
+      for (const [event, fn] of awaited) primus.off(event, fn);
+      primus.leaving = false;
+    };
+    return {
+      ticket: () => new Promise((resolve) => {
+        wait("incoming::ticket", resolve);
+        primus._write(ticketRequest);
+      }),
+      hold: () => new Promise((resolve, reject) => {
+        wait("incoming::left", () => resolve(""));
+        primus.leaving = true;
+        primus.encoder("primus::leave::", (error, packet) => error ? reject(error) : connection.send(packet));
+      }),
+      release: over,
+      retire: () => {
+        over();
+        connection.close();
+      },
+      ended: (fn) => wait("incoming::moved", fn)
+    };
   }
 
   // src/succession.js
@@ -731,8 +892,9 @@ var core = (() => {
       this.#abandon();
     }
     #candidates() {
-      const { options, connection, transportName } = this.#primus;
-      if (options.upgrade === false || !connection?.ticket) return [];
+      const { options, connection, transportName, transports } = this.#primus;
+      const isStream = transports.some(({ name, stream: stream2 }) => name === transportName && stream2);
+      if (options.upgrade === false || !connection || !(connection.ticket || isStream)) return [];
       return this.#betterThan(transportName).filter(({ succeeds }) => succeeds !== false);
     }
     #schedule() {
@@ -746,21 +908,24 @@ var core = (() => {
       const primus = this.#primus;
       const former = primus.connection;
       if (!part || !former) return this.#schedule();
+      const departure = departureFrom(primus, former);
       let connection = null;
       let adopted = null;
+      const early = [];
       let held = false;
       let over = false;
-      const abandon = () => {
-        if (over) return;
+      const finish = () => {
         over = true;
         this.#abandon = () => {
         };
-        primus.timers.clear("succession patience");
+        primus.timers.clear("succession-patience");
+      };
+      const abandon = () => {
+        if (over) return;
+        finish();
         connection?.close();
-        if (held && primus.connection === former) {
-          former.release?.();
-          primus.flush();
-        }
+        departure.release();
+        if (held && primus.connection === former) primus.flush();
       };
       const fail = () => {
         if (over) return;
@@ -768,11 +933,19 @@ var core = (() => {
         if (primus.connection === former) this.#try(others);
       };
       this.#abandon = abandon;
-      primus.timers.setTimeout("succession patience", fail, PATIENCE_MS);
+      primus.timers.setTimeout("succession-patience", fail, PATIENCE_MS);
       const carriage = carriageOf(primus, part);
+      const adopt = () => {
+        if (over || !connection) return;
+        finish();
+        departure.retire();
+        const events2 = adopted = this.#adopt(part, connection);
+        for (const data of early) events2.message(data);
+      };
       const hold = async () => {
         held = true;
-        const word = await former.hold?.();
+        departure.ended?.(adopt);
+        const word = await departure.hold();
         if (over) return;
         primus.encoder(`primus::move::${word}`, (error, packet) => {
           if (error) fail();
@@ -780,17 +953,14 @@ var core = (() => {
         });
       };
       const answered = (data) => {
+        if (departure.ended) return void early.push(data);
         primus.decoder(carriage.unpack(data), (error, message) => {
-          if (error || message !== MOVED || !connection) return fail();
-          over = true;
-          this.#abandon = () => {
-          };
-          primus.timers.clear("succession patience");
-          adopted = this.#adopt(part, connection);
+          if (error || message !== MOVED) fail();
+          else adopt();
         });
       };
       const events = {
-        open: () => void (over || hold()),
+        open: () => void (over || hold().catch(fail)),
         message: (data) => {
           if (adopted) adopted.message(data);
           else if (!over) answered(data);
@@ -798,38 +968,37 @@ var core = (() => {
         error: (error) => adopted ? adopted.error(error) : fail(),
         close: (info) => adopted ? adopted.close(info) : fail()
       };
-      try {
+      const open = (ticket) => {
+        if (over) return;
         const url = carriage.address(String(primus.uri({ protocol: part.protocol ?? "http:", query: true })));
-        connection = part.open(
-          { url: `${url}&_move=${encodeURIComponent(String(former.ticket))}`, options: primus.options, last: true },
-          events
-        );
-      } catch {
-        fail();
-      }
+        connection = part.open({ url: `${url}&_move=${encodeURIComponent(ticket)}`, options: primus.options, last: true }, events);
+      };
+      departure.ticket().then(open).catch(fail);
     }
   };
 
   // src/transports.js
-  var PATIENCE_MS2 = 4e3;
   function driveTransports(primus) {
     let current = null;
+    let race = null;
     let pack;
+    const show = (connection) => {
+      primus.connection = connection;
+      primus.socket = connection.socket ?? connection;
+    };
     const drop = () => {
-      const gone = primus.connection;
-      primus.timers.clear("patience");
-      primus.connection = primus.socket = current = null;
+      const gone = current && primus.connection;
+      race?.stop();
+      primus.connection = primus.socket = race = current = null;
       primus.transportName = "";
       succession.dropped();
       gone?.close();
     };
-    const follow = (part, opened2, fallBack) => {
+    const follow = (part, connection) => {
       const carriage = carriageOf(primus, part);
       const events = {
         open: () => {
           if (current !== events) return;
-          opened2 = true;
-          primus.timers.clear("patience");
           primus.transportName = part.name;
           remember(primus, part);
           primus.emit("incoming::open");
@@ -846,38 +1015,17 @@ var core = (() => {
           primus.emit("incoming::data", data);
         },
         error: (error) => {
-          if (current !== events) return;
-          if (!opened2) forget(primus, part);
-          if (!opened2 && fallBack) fallBack();
-          else primus.emit("incoming::error", error);
+          if (current === events) primus.emit("incoming::error", error);
         },
         close: (info) => {
           if (current !== events) return;
-          if (!opened2) forget(primus, part);
-          if (!opened2 && fallBack) return fallBack();
           drop();
           primus.emit("incoming::end", info);
         }
       };
       pack = carriage.pack;
+      if (connection) show(connection);
       return current = events;
-    };
-    const attempt2 = ([part, ...others]) => {
-      const last = others.length === 0;
-      const fallBack = () => {
-        drop();
-        attempt2(others);
-      };
-      const events = follow(part, false, last ? void 0 : fallBack);
-      if (!last) primus.timers.setTimeout("patience", () => events.error(new Error("It took too long to open")), PATIENCE_MS2);
-      try {
-        const url = carriageOf(primus, part).address(String(primus.uri({ protocol: part.protocol ?? "http:", query: true })));
-        const connection = part.open({ url, options: primus.options, last }, events);
-        primus.connection = connection;
-        primus.socket = connection.socket ?? connection;
-      } catch (error) {
-        primus.timers.setTimeout("failure", () => events.error(error), 0);
-      }
     };
     const succession = new Succession(
       primus,
@@ -886,13 +1034,10 @@ var core = (() => {
         return parts.slice(0, Math.max(0, parts.findIndex((part) => part.name === name)));
       },
       (part, connection) => {
-        const [former, from] = [primus.connection, primus.transportName];
-        const events = follow(part, true, void 0);
-        primus.connection = connection;
-        primus.socket = connection.socket ?? connection;
+        const from = primus.transportName;
+        const events = follow(part, connection);
         primus.transportName = part.name;
         remember(primus, part);
-        former?.retire?.();
         primus.flush();
         primus.emit("moved", part.name, from);
         return events;
@@ -900,8 +1045,8 @@ var core = (() => {
     );
     primus.on("outgoing::open", () => {
       drop();
-      const parts = preferred(primus);
-      if (parts.length) attempt2(parts);
+      race = new Race(primus, preferred(primus), recall(primus), { opening: show, settled: follow, failed: (part) => forget(primus, part) });
+      race.next();
     });
     primus.on("outgoing::reconnect", () => void primus.emit("outgoing::open"));
     primus.on("outgoing::end", drop);
@@ -1008,6 +1153,8 @@ var core = (() => {
     worked;
     /** The server said that it closes for good. */
     disconnect = false;
+    /** The connection is being left for another one: what is written waits for that. */
+    leaving = false;
     /** The application wants a connection: it opened one, and neither it nor the server ended it. */
     wanted = false;
     destroyed = false;
@@ -1110,12 +1257,12 @@ var core = (() => {
       if (this.connected()) flushQueue(this);
     }
     /**
-     * Whether a message that is written now goes out now. A connection that is closing takes none, although it is not closed.
+     * Whether a message that is written now goes out now. A connection that is closing or being left takes none, although it is open.
      *
      * @returns {boolean}
      */
     connected() {
-      return this.readyState === OPEN && this.connection?.ready !== false;
+      return this.readyState === OPEN && this.connection?.ready !== false && !this.leaving;
     }
     /**
      * Passes a message through the transformers of a direction, and on.

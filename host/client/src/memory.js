@@ -7,7 +7,7 @@
  * @import { Primus } from "./primus.js"
  */
 
-/** How long it is remembered: networks change. */
+/** How long it is remembered: networks change, and not every change is told. */
 const LIFETIME_MS = 24 * 60 * 60 * 1000;
 
 /**
@@ -28,8 +28,8 @@ export function recall(primus) {
  * @param {TransportPart} part
  */
 export function remember(primus, { name }) {
-  // With no choice there is nothing to remember.
-  if (primus.transports.length < 2) return;
+  // With no choice there is nothing to remember; and what is known already is not known for longer: once a day, all are tried.
+  if (primus.transports.length < 2 || recall(primus) === name) return;
   primus.worked = { name, until: Date.now() + LIFETIME_MS };
   attempt((storage) => storage.setItem(keyOf(primus), JSON.stringify(primus.worked)));
 }
@@ -41,7 +41,15 @@ export function remember(primus, { name }) {
  * @param {TransportPart} part
  */
 export function forget(primus, { name }) {
-  if (recall(primus) !== name) return;
+  if (recall(primus) === name) forgetAll(primus);
+}
+
+/**
+ * The network is another one: what worked in the former says nothing.
+ *
+ * @param {Primus} primus
+ */
+export function forgetAll(primus) {
   primus.worked = null;
   attempt((storage) => storage.removeItem(keyOf(primus)));
 }

@@ -1,9 +1,11 @@
 /**
- * The browser's word on the network: `offline` ends the connection at once, `online` brings it back.
+ * The browser's word on the network: `offline` ends the connection at once, `online` brings it back. Another network may let other
+ * transports through: what worked in the former one is forgotten.
  *
  * @import { Primus } from "./primus.js"
  */
 
+import { forgetAll } from "./memory.js";
 import { hasStrategy } from "./strategy.js";
 
 /** @returns {boolean} Whether this runtime tells about its network. */
@@ -32,6 +34,7 @@ export function followNetwork(primus) {
     primus.wanted = wanted;
   };
   const online = () => {
+    forgetAll(primus);
     if (primus.online) return;
     primus.online = true;
     primus.emit("online");
@@ -39,9 +42,20 @@ export function followNetwork(primus) {
     if (primus.wanted && hasStrategy(primus, "online")) primus.recovery.reconnect();
   };
 
+  /** Where the runtime tells it: from Wi-Fi to mobile, say. It tells of changes of speed by the same event. */
+  const { connection } = /** @type {{ connection?: EventTarget & { type?: string } }} */ (globalThis.navigator ?? {});
+  let type = connection?.type;
+  const changed = () => {
+    if (connection?.type === type) return;
+    type = connection?.type;
+    forgetAll(primus);
+  };
+
   globalThis.addEventListener("offline", offline);
   globalThis.addEventListener("online", online);
+  connection?.addEventListener("change", changed);
   return () => {
+    connection?.removeEventListener("change", changed);
     globalThis.removeEventListener("offline", offline);
     globalThis.removeEventListener("online", online);
   };

@@ -43,6 +43,8 @@ export class Primus extends Defined {
   worked;
   /** The server said that it closes for good. */
   disconnect = false;
+  /** The connection is being left for another one: what is written waits for that. */
+  leaving = false;
   /** The application wants a connection: it opened one, and neither it nor the server ended it. */
   wanted = false;
   destroyed = false;
@@ -157,12 +159,12 @@ export class Primus extends Defined {
   }
 
   /**
-   * Whether a message that is written now goes out now. A connection that is closing takes none, although it is not closed.
+   * Whether a message that is written now goes out now. A connection that is closing or being left takes none, although it is open.
    *
    * @returns {boolean}
    */
   connected() {
-    return this.readyState === OPEN && this.connection?.ready !== false;
+    return this.readyState === OPEN && this.connection?.ready !== false && !this.leaving;
   }
 
   /**

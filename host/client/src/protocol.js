@@ -1,7 +1,7 @@
 /**
  * The control messages `primus::<name>::<value>`, which travel through the parser but past transformers and listeners.
  *
- * Answers pings, notes ids and the server's final close. Whatever else begins with `primus::` is a message of a newer
+ * Answers pings, notes ids and the server's final close, and tells of what belongs to a move (`departure.js`). Whatever else begins with `primus::` is a message of a newer
  * protocol: it is ignored and never reaches the application.
  *
  * @import { Primus } from "./primus.js"
@@ -11,6 +11,9 @@ const pattern = /^primus::([^:]*)::([^]*)$/;
 
 /** The question for the connection's id. */
 export const idRequest = "primus::id::";
+
+/** The question by what another connection may take this one's place. */
+export const ticketRequest = "primus::ticket::";
 
 /**
  * Acts on a control message.
@@ -25,6 +28,7 @@ export function receiveControl(primus, message) {
   const [, name, value] = pattern.exec(message) ?? [];
   if (name === "ping") primus.emit("incoming::ping", Number(value));
   else if (name === "id") primus.emit("incoming::id", value);
+  else if (name === "ticket" || name === "left" || name === "moved") primus.emit(`incoming::${name}`, value);
   else if (name === "server" && value === "close") primus.disconnect = true;
   return true;
 }

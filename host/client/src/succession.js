@@ -1,18 +1,19 @@
 /**
  * Moving to a better transport while the connection goes on: in the background, and without a message being lost or coming twice.
  *
- * A connection that can be moved has a ticket. A better transport opens with it (`_move`), and waits for its turn. Then the old
- * connection is held: what it has sent has arrived, and it receives no more; what is written meanwhile is queued. The new one says
- * `primus::move::WORD`, with the old one's word on what it has received; the server answers `primus::moved::`, and all that is left
- * follows there. If anything fails before that, the old connection is released and goes on, and another attempt follows later.
+ * There is a ticket for a connection that can be left. A better transport opens with it (`_move`), and waits for its turn. Then the
+ * old connection is held: what it has sent has arrived; what is written meanwhile is queued. The new one says `primus::move::WORD`,
+ * with a word on what has been received; the server answers `primus::moved::`, and all that is left follows there. If anything fails
+ * before that, the old connection is released and goes on, and another attempt follows later.
  *
- * Knows connections and their order. What the word means is the transport's business.
+ * Knows connections and their order. How one is left is told in `departure.js`.
  *
  * @import { TransportConnection, TransportEvents, TransportPart } from "../primus.d.ts"
  * @import { Primus } from "./primus.js"
  */
 
 import { carriageOf } from "./carriage.js";
+import { departureFrom } from "./departure.js";
 
 /** When a better transport is first looked for, and by how much longer each further attempt waits. */
 const FIRST_DELAY_MS = 1_000;
@@ -57,8 +58,9 @@ export class Succession {
   }
 
   #candidates() {
-    const { options, connection, transportName } = this.#primus;
-    if (options.upgrade === false || !connection?.ticket) return [];
+    const { options, connection, transportName, transports } = this.#primus;
+    const isStream = transports.some(({ name, stream }) => name === transportName && stream);
+    if (options.upgrade === false || !connection || !(connection.ticket || isStream)) return [];
     return this.#betterThan(transportName).filter(({ succeeds }) => succeeds !== false);
   }
 
@@ -76,23 +78,27 @@ export class Succession {
     const former = primus.connection;
     if (!part || !former) return this.#schedule();
 
+    const departure = departureFrom(primus, former);
     /** @type {TransportConnection | null} */
     let connection = null;
     /** @type {TransportEvents | null} What the connection reports to once it is the client's. */
     let adopted = null;
+    /** What comes by the new connection before all has come by the old one. @type {any[]} */
+    const early = [];
     let held = false;
     let over = false;
 
-    const abandon = () => {
-      if (over) return;
+    const finish = () => {
       over = true;
       this.#abandon = () => {};
-      primus.timers.clear("succession patience");
+      primus.timers.clear("succession-patience");
+    };
+    const abandon = () => {
+      if (over) return;
+      finish();
       connection?.close();
-      if (held && primus.connection === former) {
-        former.release?.();
-        primus.flush();
-      }
+      departure.release();
+      if (held && primus.connection === former) primus.flush();
     };
     const fail = () => {
       if (over) return;
@@ -100,12 +106,20 @@ export class Succession {
       if (primus.connection === former) this.#try(others);
     };
     this.#abandon = abandon;
-    primus.timers.setTimeout("succession patience", fail, PATIENCE_MS);
+    primus.timers.setTimeout("succession-patience", fail, PATIENCE_MS);
     const carriage = carriageOf(primus, part);
 
+    const adopt = () => {
+      if (over || !connection) return;
+      finish();
+      departure.retire();
+      const events = (adopted = this.#adopt(part, connection));
+      for (const data of early) events.message(data);
+    };
     const hold = async () => {
       held = true;
-      const word = await former.hold?.();
+      departure.ended?.(adopt);
+      const word = await departure.hold();
       if (over) return;
       primus.encoder(`primus::move::${word}`, (error, packet) => {
         if (error) fail();
@@ -114,18 +128,16 @@ export class Succession {
     };
     /** @param {any} data */
     const answered = (data) => {
+      if (departure.ended) return void early.push(data);
       primus.decoder(carriage.unpack(data), (error, message) => {
-        if (error || message !== MOVED || !connection) return fail();
-        over = true;
-        this.#abandon = () => {};
-        primus.timers.clear("succession patience");
-        adopted = this.#adopt(part, connection);
+        if (error || message !== MOVED) fail();
+        else adopt();
       });
     };
 
     /** @type {TransportEvents} */
     const events = {
-      open: () => void (over || hold()),
+      open: () => void (over || hold().catch(fail)),
       message: (data) => {
         if (adopted) adopted.message(data);
         else if (!over) answered(data);
@@ -133,14 +145,11 @@ export class Succession {
       error: (error) => (adopted ? adopted.error(error) : fail()),
       close: (info) => (adopted ? adopted.close(info) : fail()),
     };
-    try {
+    const open = (/** @type {string} */ ticket) => {
+      if (over) return;
       const url = carriage.address(String(primus.uri({ protocol: part.protocol ?? "http:", query: true })));
-      connection = part.open(
-        { url: `${url}&_move=${encodeURIComponent(String(former.ticket))}`, options: primus.options, last: true },
-        events,
-      );
-    } catch {
-      fail();
-    }
+      connection = part.open({ url: `${url}&_move=${encodeURIComponent(ticket)}`, options: primus.options, last: true }, events);
+    };
+    departure.ticket().then(open).catch(fail);
   }
 }

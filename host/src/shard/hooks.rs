@@ -158,6 +158,8 @@ impl Shard {
                 }
             }
             Control::Move(word) => self.move_asked(id, word),
+            Control::Ticket => self.ticket_asked(id),
+            Control::Leave => self.leave_asked(id),
             Control::Unknown(name) => tracing::debug!(spark = %id, "the control message primus::{name} is unknown and ignored"),
         }
         true

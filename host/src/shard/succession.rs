@@ -7,6 +7,10 @@
 //!
 //! The client is silent in both sessions from its word to the host's: so there is one moment before which all messages go the one
 //! way, and after which they go the other. What the word means is between the client and the session: the host knows no protocol.
+//!
+//! A session with a connection of its own need know nothing of this, since such a connection loses nothing by itself: its client asks
+//! the host for a ticket (`primus::ticket::`), and says as its last word on it `primus::leave::`. The answer `primus::left::` says that
+//! all has come; then the heir may take over, and `primus::moved::` is the last message on the old connection, too.
 
 use std::time::{Duration, Instant};
 
@@ -47,6 +51,35 @@ impl Shard {
     pub fn make_heir(&self, id: SparkId, heir: Heir) {
         self.with_spark(id, |spark| spark.rare().heir = Some(heir));
         self.set_timer(id, CLOSE_DEADLINE, WITHIN);
+    }
+
+    /// The client of a connection asks by what another one can take its place. A session that requests carry gives tickets itself.
+    pub(super) fn ticket_asked(&self, id: SparkId) {
+        let mut given = None;
+        self.with_spark(id, |spark| {
+            if spark.stream.is_some() && spark.rare.as_ref().is_none_or(|rare| rare.heir.is_none()) {
+                let ticket = format!("{:016x}{:016x}", id::secret(), id::secret());
+                given = Some(format!("{}~{ticket}", id::public(spark.info.id, spark.info.secret)));
+                spark.rare().ticket = Some(ticket.into());
+            }
+        });
+        if let Some(ticket) = given {
+            self.control_to(id, &primus::ticket(&ticket));
+        }
+    }
+
+    /// The client sends nothing more by its connection, until another one has taken its place.
+    pub(super) fn leave_asked(&self, id: SparkId) {
+        let mut may = false;
+        self.with_spark(id, |spark| {
+            may = spark.stream.is_some() && spark.rare.as_ref().is_some_and(|rare| rare.ticket.is_some());
+            if may {
+                spark.rare().leaving = true;
+            }
+        });
+        if may {
+            self.control_to(id, &primus::left());
+        }
     }
 
     /// The client says on a connection that it is to take over now. Not at once: the session's call may have told of more.
@@ -132,6 +165,11 @@ impl Shard {
         self.carry_out(id, &mut sink, &[]);
         self.give_sink(sink);
         self.drop_exchanges(id);
+        let mut leaves = false;
+        self.with_spark(id, |spark| leaves = std::mem::take(&mut spark.rare().leaving));
+        if leaves {
+            self.control_to(id, &primus::moved());
+        }
         self.replace_session(id, succession);
         self.control_to(id, &primus::moved());
         let snapshot = self.snapshot();
@@ -157,6 +195,9 @@ impl Shard {
             }
             if spark.parser.number != succession.parser {
                 return Err(Refused::Parser);
+            }
+            if spark.rare.as_ref().is_some_and(|rare| rare.leaving) {
+                return Ok(());
             }
             spark.call(sink, |session, sink| session.succeed(&succession.word, sink))
         };

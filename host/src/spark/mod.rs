@@ -84,6 +84,8 @@ pub struct Rare {
     /// Whether nothing may be written after what its session wrote: that has said the last of its protocol, or took back, before it
     /// panicked, what waited, so that nobody knows where a frame begins.
     pub mute: bool,
+    /// Its client sends nothing more by this connection, so that another session can take it over.
+    pub leaving: bool,
     /// What it is opened for, where it is only to take another spark over.
     pub heir: Option<Heir>,
 }

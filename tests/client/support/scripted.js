@@ -6,7 +6,7 @@ import { json, loadClient } from "./client.js";
  * A transport part that notes what the client does with it: `connections`, each with `url`, `sent`, `closed` and the `events`
  * that the client hears.
  */
-export function scriptedTransport() {
+export function scriptedTransport(name = "scripted") {
   const connections = [];
   return {
     connections,
@@ -14,12 +14,13 @@ export function scriptedTransport() {
       return connections[connections.length - 1];
     },
     part: {
-      name: "scripted",
+      name,
       supported: () => true,
-      open({ url, options }, events) {
+      open({ url, options, last }, events) {
         const connection = {
           url,
           options,
+          last,
           events,
           sent: [],
           closed: false,
