@@ -10,7 +10,7 @@ import net from 'node:net';
 
 /** A proxy in front of a server; what it does to what passes may be changed at any time. */
 export class Proxy {
-  /** Whether connections may be upgraded; else they are cut. */
+  /** Whether connections may be upgraded; else they are cut, or answered with a status. @type {boolean | 403} */
   upgrades = true;
   /** Whether a response is held back until it has ended. */
   buffers = false;
@@ -118,9 +118,10 @@ export class Proxy {
 
   #upgrade(request, socket, head) {
     this.asked.push(`UPGRADE ${request.url}`);
-    if (!this.upgrades) {
+    if (this.upgrades !== true) {
       this.harm.upgrades += 1;
-      socket.destroy();
+      if (this.upgrades === 403) socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
+      else socket.destroy();
       return;
     }
     const onward = net.connect(Number(this.#target.port), this.#target.hostname, () => {
