@@ -31,7 +31,8 @@ export default resumable({
       const begin = at + 5;
       at = begin + view.getUint32(at + 1);
       const payload = bytes.slice(begin, at);
-      if (kind === TEXT) session.message(number++, new TextDecoder().decode(payload));
+      // A byte order mark at its beginning belongs to it.
+      if (kind === TEXT) session.message(number++, new TextDecoder("utf-8", { ignoreBOM: true }).decode(payload));
       else if (kind === BINARY) session.message(number++, payload);
       else if (kind === OPEN) session.open(JSON.parse(new TextDecoder().decode(payload)));
       else if (kind === CLOSE) session.end(JSON.parse(new TextDecoder().decode(payload)));

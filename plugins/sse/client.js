@@ -79,7 +79,8 @@ export default resumable({
           if (event === "open") session.open(JSON.parse(data));
           else if (event === "close") session.end(JSON.parse(data));
           else if (event === "") session.message(Number(id), data);
-          else if (event === "text") session.message(Number(id), new TextDecoder().decode(decoded(data)));
+          // A byte order mark at its beginning belongs to it.
+          else if (event === "text") session.message(Number(id), new TextDecoder("utf-8", { ignoreBOM: true }).decode(decoded(data)));
           else if (event === "binary") session.message(Number(id), decoded(data).buffer);
         },
       );

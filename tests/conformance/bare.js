@@ -85,7 +85,7 @@ class Bare {
   #receive(wire) {
     this.codec.decoder(wire, (error, value) => {
       if (error) return this.emit('error', error);
-      const [, command, argument] = /^primus::(\w+)::(.*)$/s.exec(value) ?? [];
+      const [, command, argument] = (typeof value === 'string' && /^primus::(\w+)::(.*)$/s.exec(value)) || [];
       if (command === 'ping') {
         this.emit('incoming::ping', Number(argument));
         this.write(`primus::pong::${argument}`);

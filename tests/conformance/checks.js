@@ -142,7 +142,7 @@ function call(step, input) {
 }
 
 /** Fails unless both are the same, however their bytes are held. */
-function same(what, got, expected) {
+export function same(what, got, expected) {
   const [left, right] = [got, expected].map((value) => JSON.stringify(described(value)));
   if (left !== right) throw new Error(`${what}: ${left} came, but ${right} was expected`);
 }
@@ -150,6 +150,7 @@ function same(what, got, expected) {
 /** A value as JSON that tells apart what JSON would not. */
 function described(value) {
   if (typeof value === 'number' && !Number.isFinite(value)) return { number: String(value) };
+  if (Object.is(value, -0)) return { number: '-0' };
   if (value === undefined) return { undefined: true };
   const kind = Object.prototype.toString.call(value);
   if (kind === '[object Date]') return { date: value.getTime() };

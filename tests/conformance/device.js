@@ -6,25 +6,31 @@ import net from 'node:net';
 
 import { Inbox, next } from './waiting.js';
 
-/** Lines of JSON. */
-export const lines = {
-  write: (value) => Buffer.from(`${JSON.stringify(value)}\n`),
-  /** The first message of some bytes, and how many bytes it has with what stands around it. */
-  read: (bytes) => {
-    const end = bytes.indexOf(10);
-    return end < 0 ? null : { value: JSON.parse(bytes.subarray(0, end)), whole: end + 1 };
-  },
-};
+/** Messages as lines, written by `encode` and read by `decode`. */
+export function lines(encode, decode) {
+  const frame = (text) => Buffer.from(`${text}\n`);
+  return {
+    frame,
+    write: (value) => frame(encode(value)),
+    /** The first message of some bytes, and how many bytes it has with what stands around it. */
+    read: (bytes) => {
+      const end = bytes.indexOf(10);
+      return end < 0 ? null : { value: decode(bytes.subarray(0, end).toString()), whole: end + 1 };
+    },
+  };
+}
 
 /** Messages behind their length, written by `encode` and read by `decode`. */
 export function lengths(encode, decode) {
+  const frame = (message) => {
+    const payload = Buffer.from(message);
+    const head = Buffer.alloc(4);
+    head.writeUInt32BE(payload.length);
+    return Buffer.concat([head, payload]);
+  };
   return {
-    write: (value) => {
-      const payload = Buffer.from(encode(value));
-      const head = Buffer.alloc(4);
-      head.writeUInt32BE(payload.length);
-      return Buffer.concat([head, payload]);
-    },
+    frame,
+    write: (value) => frame(encode(value)),
     read: (bytes) => {
       if (bytes.length < 4 || bytes.length < 4 + bytes.readUInt32BE()) return null;
       const whole = 4 + bytes.readUInt32BE();
@@ -41,7 +47,7 @@ export class Device {
   closed = false;
 
   /** Connects, and ends with the test `t`. */
-  static async connect(t, address, wire = lines) {
+  static async connect(t, address, wire = lines(JSON.stringify, JSON.parse)) {
     const [host, port] = address.split(':');
     const device = new Device(net.connect(Number(port), host), wire);
     t.after(() => device.socket.destroy());

@@ -17,7 +17,7 @@ import { until } from './waiting.js';
 const msgpack = createRequire(import.meta.url)('msgpack-lite');
 
 const wires = {
-  'lines of json': lines,
+  'lines of json': lines(JSON.stringify, JSON.parse),
   'json behind its length': lengths(JSON.stringify, JSON.parse),
   'msgpack behind its length': lengths(msgpack.encode, msgpack.decode),
 };
