@@ -172,7 +172,7 @@ enum Command {
     Drain(ConfigFile),
     /// Print the client that the server serves
     Library {
-        /// Write it to a file instead; a name that ends in .mjs gets the ES module
+        /// Write it to a file instead; a name that ends in .mjs gets the ES module, in .d.ts the declarations for TypeScript
         #[arg(long, value_name = "FILE")]
         save: Option<PathBuf>,
         #[command(flatten)]

@@ -66,9 +66,11 @@ fn a_file_that_is_named_must_be_there() {
 }
 
 #[test]
-fn the_client_is_saved_as_script_or_module() {
+fn the_client_is_saved_as_script_or_module_and_with_its_declarations() {
     let folder = tempfile::tempdir().expect("there is room for a folder");
-    for (name, end) in [("primus.js", "return Primus;\n});\n"), ("primus.mjs", "export { Primus };\n")] {
+    let declarations = include_str!("../../client/primus.d.ts");
+    let files = [("primus.js", "return Primus;\n});\n"), ("primus.mjs", "export { Primus };\n"), ("primus.d.ts", declarations)];
+    for (name, end) in files {
         let file = folder.path().join(name);
         let (result, _) = run_line(&format!("switchboard library --save {}", file.display()));
         result.expect("it can be written");

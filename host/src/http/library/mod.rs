@@ -18,6 +18,9 @@ use asset::Asset;
 /// The core of the client, bundled from `host/client/src`.
 pub const CORE: &str = include_str!("../../../client/dist/core.js");
 
+/// What TypeScript knows the client by.
+pub const DECLARATIONS: &str = include_str!("../../../client/primus.d.ts");
+
 /// The two files of one assembled client.
 #[derive(Debug, Clone)]
 pub struct Library {
