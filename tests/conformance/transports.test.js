@@ -3,6 +3,7 @@
  */
 
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { describe, test } from 'node:test';
 
@@ -83,7 +84,6 @@ describe('choosing a transport', { concurrency: false, ...ours }, () => {
     const Primus = await served(server);
     assert.deepEqual([...Primus.prototype.transportNames], ['sse', 'websocket']);
     assert.deepEqual(Primus.prototype.transports.map(({ name }) => name), ['sse', 'websocket']);
-    const { writeFileSync } = await import('node:fs');
     writeFileSync(server.config, server.configuration({ server: { client_transports: ['long-polling'] } }));
     await until('another client', async () => (await served(server)).prototype.transportNames[0] === 'long-polling');
     assert.equal((await connected(t, server)).primus.transportName, 'long-polling');
@@ -94,6 +94,21 @@ describe('choosing a transport', { concurrency: false, ...ours }, () => {
     assert.match(line, /plugins\.toml:\d+:\d+: server\.client_transports\.1: .*"websockt"/);
     assert.match(line, /did you mean `websocket`\? \(allowed: .*long-polling.*\)/);
     assert.deepEqual([...(await served(server)).prototype.transportNames], ['long-polling']);
+  });
+
+  test('a client of an older library goes on when its transport is disabled, and comes back by another one', async (t) => {
+    const server = await startFor(t, { ...all, tables: { server: { client_transports: ['websocket', 'sse'] } } });
+    const client = await connected(t, server);
+    const id = await client.id();
+    writeFileSync(server.config, server.configuration({ server: { client_transports: ['sse'] }, websocket: { enabled: false } }));
+    await until('another library', async () => (await served(server)).prototype.library !== client.primus.library);
+    await until('the transport to be gone', async () => (await fetch(server.at(''))).status !== 426);
+    assert.equal(await client.ask('goes on'), 'goes on');
+    assert.deepEqual([client.primus.transportName, await client.id()], ['websocket', id]);
+    client.primus.write({ command: 'reconnect' });
+    await until('another connection', () => client.primus.transportName === 'sse', PATIENCE);
+    assert.equal(await client.ask('is back'), 'is back');
+    assert.deepEqual(client.errors, []);
   });
 
   test('a server does not start with a transport that no plugin brings', async (t) => {
