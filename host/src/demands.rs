@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::config::{Config, canonical};
-use crate::loader::{Demands, Links, Vouchers};
+use crate::loader::{self, Demands, Links, Vouchers};
 
 /// What a file of the plugins folder must be like.
 pub fn of<'a>(config: &'a Config, file: &Path) -> Demands<'a> {
@@ -15,6 +15,21 @@ pub fn of<'a>(config: &'a Config, file: &Path) -> Demands<'a> {
     let keys = config.trust.keys.iter().map(|key| key.public()).collect();
     Demands { folder: Some((&config.server.plugins, links)), vouchers: pinned.then_some(Vouchers { hashes, keys }) }
 }
+
+/// Whether `plugins.toml` itself can be trusted, where it says which libraries may be loaded.
+///
+/// # Errors
+///
+/// Others may write it: then they say what is loaded.
+pub fn check(config: &Config) -> Result<(), Untrusted> {
+    let pins = config.trust.pin || config.plugins().iter().any(|plugin| !plugin.sha256.is_empty());
+    if pins { loader::check_file(config.file()).map_err(Untrusted) } else { Ok(()) }
+}
+
+/// Others could change which libraries are loaded.
+#[derive(Debug, thiserror::Error)]
+#[error("the file says which libraries may be loaded, but {0}, and have it read again (SIGHUP)")]
+pub struct Untrusted(#[source] loader::TrustError);
 
 /// The plugin's name that a file's name suggests: what is pinned by name must be known before any code of it runs.
 pub fn name_of(file: &Path) -> String {

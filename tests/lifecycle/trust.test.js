@@ -105,6 +105,21 @@ describe('pinning', () => {
     await steady.goesOn();
   });
 
+  test('by a file that others may write says nothing, until they may not', async (t) => {
+    const { server, steady } = await serving(t, greeter);
+    const mark = server.log.length;
+    chmodSync(server.config, 0o666);
+    const pin = { trust: { pin: true }, server: { ping_interval: '17s' } };
+    edit(server, pin);
+    assert.match(await complaint(server, mark), /stays in force: the file says which libraries.*plugins\.toml may be written by others \(mode 0666\)/);
+    const interval = async () => (await (await fetch(server.at('/spec'))).json()).pingInterval;
+    assert.equal(await interval(), 30_000);
+    chmodSync(server.config, 0o644);
+    edit(server, pin, '\n');
+    await until('the new configuration', async () => (await interval()) === 17_000);
+    await steady.goesOn();
+  });
+
   test('of a plugin that is not there is refused', async (t) => {
     const server = await startFor(t, greeter);
     const before = readFileSync(server.config, 'utf8');

@@ -18,13 +18,14 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use plugin_api::abi::module::PluginModuleRef;
 
 use self::operate::{Costs, Waiting};
 use self::retire::{Retired, Retiring, Stopping};
 use self::source::{SETTLED, Source, Stamp};
 use crate::config::Config;
-use crate::demands::name_of;
+use crate::demands::{self, name_of};
 use crate::generation::Generation;
 use crate::heap;
 use crate::house::House;
@@ -223,6 +224,7 @@ impl Control {
     /// A plugin that `plugins.toml` names does not load or start: a server that is less than it was configured to be, one that
     /// asks nobody for a password perhaps, is worse than none.
     pub fn start_up(&mut self) -> anyhow::Result<()> {
+        demands::check(&self.config).with_context(|| self.config.file().display().to_string())?;
         // Only the waiting counts: how long loading takes says nothing about files that are still being copied.
         let mut waited = Duration::ZERO;
         while !self.look_at_folder().1 && waited < FIRST_LOOK {

@@ -17,7 +17,9 @@ impl Control {
             return false;
         }
         self.config_stamp = stamp;
-        match Config::load(&file) {
+        let loaded = Config::load(&file).map_err(anyhow::Error::from);
+        let trusted = loaded.and_then(|config| demands::check(&config).map(|()| config).map_err(anyhow::Error::from));
+        match trusted {
             Ok(config) if config == self.config => {
                 self.config_trouble = None;
                 false

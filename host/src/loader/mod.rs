@@ -31,7 +31,7 @@ use sha2::{Digest, Sha256};
 
 pub use copies::{Copies, CopiesError};
 pub use signature::{SignatureError, path_for as signature_path};
-pub use trust::{Links, TrustError, check_folder};
+pub use trust::{Links, TrustError, check_file, check_folder};
 
 /// The largest file that is taken for a plugin.
 const MAX_SIZE: u64 = 256 << 20;
@@ -189,7 +189,7 @@ pub fn linked(module: PluginModuleRef) -> Result<Loaded, LoadError> {
 }
 
 fn read(path: &Path, demands: &Demands<'_>) -> Result<Vec<u8>, LoadError> {
-    let (mut file, metadata) = match demands.folder {
+    let (file, metadata) = match demands.folder {
         Some((folder, links)) => trust::open_in(folder, path, links)?,
         None => trust::open(path)?,
     };
@@ -197,7 +197,11 @@ fn read(path: &Path, demands: &Demands<'_>) -> Result<Vec<u8>, LoadError> {
         return Err(LoadError::TooLarge);
     }
     let mut bytes = Vec::with_capacity(metadata.len() as usize);
-    file.read_to_end(&mut bytes)?;
+    // It may still grow.
+    file.take(MAX_SIZE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_SIZE {
+        return Err(LoadError::TooLarge);
+    }
     Ok(bytes)
 }
 

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use minisign_verify::{PublicKey, Signature};
 
+use super::trust::open_now;
+
 /// The longest signature file.
 const LONGEST: u64 = 4096;
 
@@ -52,7 +54,7 @@ pub fn path_for(library: &Path) -> PathBuf {
 pub fn verify(library: &Path, bytes: &[u8], keys: &[PublicKey]) -> Result<(), SignatureError> {
     let path = path_for(library);
     let mut text = String::new();
-    let read = std::fs::File::open(&path).and_then(|file| file.take(LONGEST).read_to_string(&mut text));
+    let read = open_now(&path).and_then(|file| file.take(LONGEST).read_to_string(&mut text));
     if let Err(error) = read {
         return Err(SignatureError::Missing { path, error });
     }

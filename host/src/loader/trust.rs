@@ -6,9 +6,11 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::fs::{File, Metadata};
-use std::os::unix::fs::MetadataExt;
+use std::fs::{File, Metadata, OpenOptions};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 /// Symbolic links on one way, as many as the system itself follows.
 const MOST_LINKS: usize = 40;
@@ -133,13 +135,38 @@ pub fn open_in(folder: &Path, path: &Path, links: Links) -> Result<(File, Metada
 ///
 /// See [`TrustError`].
 pub fn open(path: &Path) -> Result<(File, Metadata), TrustError> {
-    let file = File::open(path).map_err(TrustError::unreadable(path))?;
+    let file = open_now(path).map_err(TrustError::unreadable(path))?;
     let metadata = file.metadata().map_err(TrustError::unreadable(path))?;
     if !metadata.is_file() {
         return Err(TrustError::NotAFile { path: path.to_owned() });
     }
     check(path, &metadata)?;
     Ok((file, metadata))
+}
+
+/// Checks a file that says who is trusted, and the way to it.
+///
+/// # Errors
+///
+/// See [`TrustError`].
+pub fn check_file(path: &Path) -> Result<(), TrustError> {
+    let real = path.canonicalize().map_err(TrustError::unreadable(path))?;
+    for file in [path, &real] {
+        if let Some(folder) = file.parent() {
+            walk(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?;
+        }
+    }
+    open(&real).map(drop)
+}
+
+/// Opens a file to read it, without waiting: a pipe would have nothing to say until somebody writes to it.
+///
+/// # Errors
+///
+/// The system's.
+pub fn open_now(path: &Path) -> std::io::Result<File> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    OpenOptions::new().read(true).custom_flags(flags).open(path)
 }
 
 fn check(path: &Path, metadata: &Metadata) -> Result<(), TrustError> {
@@ -231,6 +258,29 @@ mod tests {
             set_mode(&path, mode);
             assert_eq!(open(&path).is_ok(), trusted, "mode {mode:o}");
         }
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("libpipe.so");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
+        assert!(matches!(open_in(folder.path(), &pipe, Links::Inside), Err(TrustError::NotAFile { .. })));
+    }
+
+    #[test]
+    fn a_file_that_says_who_is_trusted_is_as_safe_as_the_way_to_it() {
+        let place = tempfile::tempdir().unwrap();
+        let (folder, file) = (place.path().join("etc"), place.path().join("etc/plugins.toml"));
+        std::fs::create_dir(&folder).unwrap();
+        File::create(&file).unwrap();
+        for (folder_mode, mode, trusted) in [(0o755, 0o644, true), (0o755, 0o664, false), (0o775, 0o644, false)] {
+            set_mode(&folder, folder_mode);
+            set_mode(&file, mode);
+            assert_eq!(check_file(&file).is_ok(), trusted, "mode {mode:o} in one of mode {folder_mode:o}");
+        }
+        symlink(&file, place.path().join("link.toml")).unwrap();
+        assert!(check_file(&place.path().join("link.toml")).is_err(), "others may change what it leads to");
     }
 
     #[test]
