@@ -89,6 +89,8 @@ pub struct Snapshot {
     pub missing: Vec<String>,
     /// Transports in the order in which requests are offered to them.
     pub transports: Vec<TransportEntry>,
+    /// Names of transports that served, and whose plugins are there but do not serve: disabled ones, say.
+    pub away: Vec<String>,
     /// The parsers, each name once, in the order in which they were loaded.
     pub parsers: Vec<Arc<ParserEntry>>,
     /// The parser of sparks whose request names none.
@@ -130,6 +132,7 @@ impl Snapshot {
             number: NUMBER.fetch_add(1, Ordering::Relaxed),
             missing: missing(&config, &generations),
             transports: Vec::new(),
+            away: Vec::new(),
             parsers: Vec::new(),
             parser: None,
             incoming: refs(&generations, |g| &g.registrations.incoming, |g, i| &g.registrations.incoming[i].1),

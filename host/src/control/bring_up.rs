@@ -213,6 +213,8 @@ impl Control {
         match started {
             Ok(generation) => {
                 source.trouble = None;
+                let transports = generation.registrations.transports.iter();
+                source.transports = transports.map(|(_, transport)| transport.name().to_owned()).collect();
                 if let Some(old) = source.generation.replace(Arc::clone(&generation)) {
                     replaced.push((old, generation));
                 }

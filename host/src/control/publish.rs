@@ -26,6 +26,8 @@ impl Control {
                 inbox.post(Command::Switch(Switch::invite(&switch)));
             }
         }
+        let out_of_service = self.sources.values().filter(|source| source.generation.is_none() && !source.gone);
+        let away = out_of_service.flat_map(|source| source.transports.iter().cloned()).collect();
         let began = Instant::now();
         let most = self.config.server.max_state;
         let limit = self.config.server.state_timeout;
@@ -41,7 +43,9 @@ impl Control {
                     given_up.push((Arc::clone(old), Arc::clone(new), reason));
                 }
             }
-            self.house.snapshot.store(Arc::new(Snapshot::new(self.config.clone(), generations, &self.house.numbers)));
+            let mut snapshot = Snapshot::new(self.config.clone(), generations, &self.house.numbers);
+            snapshot.away = away;
+            self.house.snapshot.store(Arc::new(snapshot));
             given_up
         });
         let pause = began.elapsed();

@@ -67,6 +67,8 @@ pub(super) struct Source {
     pub(super) schema: serde_json::Value,
     /// What serves now.
     pub(super) generation: Option<Arc<Generation>>,
+    /// The names of the transports that it brought when it served last.
+    pub(super) transports: Vec<String>,
     /// The configuration that was last tried.
     pub(super) tried: Option<PluginConfig>,
     /// Why it does not serve, or why a newer file or configuration does not.

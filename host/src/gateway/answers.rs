@@ -4,6 +4,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use plugin_api::Refusal;
 
+/// When a client may try again, in seconds (RFC 9110, section 10.2.3): a plugin is replaced or enabled by hand.
+const RETRY_AFTER_S: &str = "5";
+
 /// The answer of Primus's authorization hook: the status, `{"error": message}`, and the challenge that goes with a 401.
 pub(super) fn refused(refusal: &Refusal) -> Response<Bytes> {
     let body = serde_json::json!({ "error": refusal.message });
@@ -40,6 +43,13 @@ pub(super) fn plugin_response(response: plugin_api::Response) -> Response<Bytes>
 /// A plugin's status.
 pub(super) fn status(response: &plugin_api::Response) -> StatusCode {
     StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// What is asked for does not serve now, and may do so again.
+pub(super) fn unavailable(why: impl Into<String>) -> Response<Bytes> {
+    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, why);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
+    response
 }
 
 pub(super) fn text(status: StatusCode, text: impl Into<String>) -> Response<Bytes> {

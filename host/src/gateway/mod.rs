@@ -32,7 +32,7 @@ use plugin_api::abi::host::{Answer, RequestHook, with_raw};
 use plugin_api::{Request, RequestParts, value};
 
 pub use self::accept::accept;
-use self::answers::{plugin_response, refused, text};
+use self::answers::{plugin_response, refused, text, unavailable};
 use self::authorize::settled;
 use self::coming::Coming;
 use self::rewound::Rewound;
@@ -229,7 +229,7 @@ impl Visit {
 
     async fn route(&self, handler: &Ref<RequestHook>, request: Request<'static>, coming: Coming) -> Response<Bytes> {
         if handler.generation.is_quarantined() {
-            return text(StatusCode::SERVICE_UNAVAILABLE, "the plugin that answers here is in quarantine\n");
+            return unavailable("the plugin that answers here is in quarantine\n");
         }
         let request = match coming.received(request).await {
             Ok((request, _)) => request,
@@ -256,9 +256,7 @@ fn stopped(snapshot: &Snapshot, request: &Request<'_>) -> Option<Response<Bytes>
         if generation.is_quarantined() {
             let goes_on = snapshot.does_without(generation) || is_of_host(snapshot, request.full_path());
             let name = generation.name();
-            return (!goes_on).then(|| {
-                text(StatusCode::SERVICE_UNAVAILABLE, format!("the plugin `{name}` is required and does not serve\n"))
-            });
+            return (!goes_on).then(|| unavailable(format!("the plugin `{name}` is required and does not serve\n")));
         }
         let answer = with_raw(request, |raw| middleware.get().call(raw));
         match middleware.settle("a middleware", answer) {

@@ -15,7 +15,7 @@ use plugin_api::{Carries, Request, Route, SparkId};
 use tokio::sync::oneshot;
 
 use super::Visit;
-use super::answers::{plugin_response, refused, text};
+use super::answers::{self, plugin_response, refused, text};
 use super::authorize::authorize;
 use super::coming::Coming;
 use super::heir::{self, heir_of};
@@ -91,7 +91,7 @@ pub(super) struct Dispatched {
 
 /// Asks the transports, in their order.
 pub(super) fn routed(snapshot: &Snapshot, request: &Request<'_>) -> Routed {
-    let unavailable = |reason: String| Routed::Nobody(text(StatusCode::SERVICE_UNAVAILABLE, reason));
+    let unavailable = |reason: String| Routed::Nobody(answers::unavailable(reason));
     if let Some(name) = snapshot.out_of_service() {
         return unavailable(format!("the plugin `{name}` is required and does not serve\n"));
     }
@@ -111,17 +111,35 @@ pub(super) fn routed(snapshot: &Snapshot, request: &Request<'_>) -> Routed {
         };
         let session = match route {
             Route::Pass => continue,
-            Route::Respond(response) => return Routed::Answered(response),
+            Route::Respond(response) => return answered(snapshot, response),
             Route::Open => Which::New { bare: false },
             Route::OpenBare => Which::New { bare: true },
             Route::Session(public) => Which::Known(public),
         };
         return Routed::Seat(Seat { transport, session });
     }
-    if snapshot.transports.iter().all(|entry| entry.generation.is_quarantined()) {
-        return unavailable("all transport plugins are in quarantine\n".to_owned());
+    match out_of_service(snapshot) {
+        None => Routed::Nobody(text(StatusCode::NOT_FOUND, "no transport answers here\n")),
+        Some(reason) => unavailable(reason),
     }
-    Routed::Nobody(text(StatusCode::NOT_FOUND, "no transport answers here\n"))
+}
+
+/// What a transport answers by itself. That it knows nothing of such a request may be since that is another one's, which is out of
+/// service: its client is not told that there is no such thing.
+fn answered(snapshot: &Snapshot, response: plugin_api::Response) -> Routed {
+    let knows_nothing = [StatusCode::NOT_FOUND, StatusCode::UPGRADE_REQUIRED].contains(&answers::status(&response));
+    match knows_nothing.then(|| out_of_service(snapshot)).flatten() {
+        None => Routed::Answered(response),
+        Some(reason) => Routed::Nobody(answers::unavailable(reason)),
+    }
+}
+
+/// The transports that are out of service for now: whose a request is, only they could tell.
+fn out_of_service(snapshot: &Snapshot) -> Option<String> {
+    let quarantined = snapshot.transports.iter().filter(|entry| entry.generation.is_quarantined());
+    let away: Vec<&str> =
+        quarantined.map(|entry| entry.handle.name()).chain(snapshot.away.iter().map(String::as_str)).collect();
+    (!away.is_empty()).then(|| format!("no transport that serves answers here; out of service for now: {}\n", away.join(", ")))
 }
 
 impl Visit {
@@ -320,7 +338,7 @@ fn found(house: &House, entry: &TransportEntry, public: &str) -> Option<Arc<Info
 }
 
 fn unavailable(why: &'static str) -> Box<Response<Bytes>> {
-    Box::new(text(StatusCode::SERVICE_UNAVAILABLE, why))
+    Box::new(answers::unavailable(why))
 }
 
 /// What a client is told whose session has ended without a word.

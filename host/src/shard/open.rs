@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use mio::net::TcpStream;
 use plugin_api::abi::host::{Fault, with_raw};
-use plugin_api::{Request, SparkId, SparkInfo, value};
+use plugin_api::{EndOptions, Request, SparkId, SparkInfo, value};
 
 use super::Shard;
 use super::exchange::ReplySender;
@@ -137,7 +137,33 @@ impl Shard {
             sparks.retain(|id| slab.get_mut(*id).is_some_and(|spark| !spark.bare));
             sparks
         });
-        self.snapshot.replace(snapshot);
+        let former = self.snapshot.replace(Arc::clone(&snapshot));
         self.pictures.send_replace(());
+        let gone = |name: &&str| !snapshot.transports.iter().any(|entry| entry.handle.name() == *name);
+        let gone: Vec<&str> = former.transports.iter().map(|entry| entry.handle.name()).filter(gone).collect();
+        if !gone.is_empty() {
+            self.end_stranded(&gone);
+        }
+    }
+
+    /// Sessions that requests carry can't go on without their transports, which nobody offers requests to any more: their clients are
+    /// told to come back. Those with a connection of their own go on.
+    fn end_stranded(&self, transports: &[&str]) {
+        let mut stranded = Vec::new();
+        {
+            let mut slab = self.slab.borrow_mut();
+            for id in slab.ids() {
+                let Some(spark) = slab.get_mut(id) else { continue };
+                // One that is opening may be about to get its connection.
+                let is_carried_by_requests = spark.stream.is_none() && spark.phase != Phase::Opening;
+                if is_carried_by_requests && transports.contains(&spark.session.transport().name()) {
+                    stranded.push(id);
+                }
+            }
+        }
+        for id in stranded {
+            let reason = "the transport is out of service".to_owned();
+            self.end(id, EndOptions { reconnect: true, reason, ..EndOptions::default() });
+        }
     }
 }
