@@ -24,6 +24,12 @@ impl Plugin for Greeter {
             }
             Flow::Next
         });
+        registrar.connection(Priority::PROTOCOL, |spark| {
+            if spark.info().is_some_and(|info| info.query_value("greeted").is_some()) {
+                let _ = spark.write(&"greetings from two");
+            }
+            Ok(())
+        });
         registrar.client_part(ClientPart::Extension, "greeter", include_str!("../client.js"));
     }
 }

@@ -45,6 +45,13 @@ impl Plugin for Greeter {
             }
             Flow::Next
         });
+        let greeter = Arc::clone(self);
+        registrar.connection(Priority::PROTOCOL, move |spark| {
+            if spark.info().is_some_and(|info| info.query_value("greeted").is_some()) {
+                let _ = spark.write(&greeter.greeting);
+            }
+            Ok(())
+        });
         registrar.client_part(ClientPart::Extension, "greeter", include_str!("../client.js"));
     }
 }
