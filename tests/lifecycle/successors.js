@@ -2,7 +2,7 @@
  * @file Lets a new process take over from a server under test (SIGUSR2), and keeps account of who serves.
  */
 
-import { copyFileSync, renameSync } from 'node:fs';
+import { copyFileSync, readdirSync, readlinkSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { Server, build, defaults } from '../conformance/server.js';
@@ -64,17 +64,38 @@ export class Succession extends Server {
     await until('the former process to end', () => !isAlive(former), PATIENCE);
   }
 
-  /** All that have taken over so far. */
-  successors() {
-    return this.lines(/another process has taken over/).map((line) => Number(/process=(\d+)/.exec(line)[1]));
+  /** All processes that run its binary. */
+  processes() {
+    const runs = (id) => {
+      try {
+        return readlinkSync(`/proc/${id}/exe`).startsWith(this.binary);
+      } catch {
+        // It has just ended.
+        return false;
+      }
+    };
+    return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter(runs);
+  }
+
+  /** Ends all of them as a crash would. */
+  async crash() {
+    await this.end('SIGKILL');
+    await until('all processes to end', () => {
+      const left = this.processes();
+      left.forEach(kill);
+      return left.length === 0;
+    });
   }
 
   async remove() {
-    for (const successor of new Set([this.current, ...this.successors()])) {
-      if (successor !== this.pid && isAlive(successor)) process.kill(successor, 'SIGKILL');
-    }
+    await this.crash();
     await super.remove();
   }
+}
+
+/** Kills a process, if it has not just ended by itself. */
+export function kill(id) {
+  if (isAlive(id)) process.kill(id, 'SIGKILL');
 }
 
 /** Whether a process is there. */

@@ -2,6 +2,7 @@
 //!
 //! Knows the file's text; does not know what reads it.
 
+use std::ffi::OsStr;
 use std::fs::{OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
@@ -99,6 +100,7 @@ fn set(table: &mut Table, key: &str, mut value: Value) {
 
 /// Puts a new file in the old one's place at once, with its mode and owner.
 fn replace(file: &Path, text: &str) -> io::Result<()> {
+    clear_left(file);
     let mut aside = file.file_name().unwrap_or_default().to_owned();
     aside.push(format!(".{}.new", std::process::id()));
     let aside = file.with_file_name(aside);
@@ -123,6 +125,21 @@ fn replace(file: &Path, text: &str) -> io::Result<()> {
         let _ = std::fs::remove_file(&aside);
     }
     written
+}
+
+/// Clears away what processes have left that were killed before their new file was in its place.
+fn clear_left(file: &Path) {
+    let (Some(folder), Some(name)) = (file.parent(), file.file_name().and_then(OsStr::to_str)) else { return };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let found = entry.file_name();
+        let process = found.to_str().and_then(|found| found.strip_prefix(name)?.strip_prefix('.')?.strip_suffix(".new"));
+        let Some(process) = process.and_then(|process| process.parse::<u32>().ok()) else { continue };
+        if process == std::process::id() || !Path::new("/proc").join(process.to_string()).exists() {
+            // Who may not remove it will not be able to put a new file there either, and is told so.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 #[cfg(test)]
@@ -171,6 +188,20 @@ mod tests {
         assert_eq!(std::fs::metadata(&file).unwrap().mode() & 0o777, 0o640);
         assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn what_killed_processes_have_left_is_cleared_and_what_others_write_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        // No process has that number; process 1 lives.
+        let left = at("plugins.toml.4294967295.new");
+        let own = at(&format!("plugins.toml.{}.new", std::process::id()));
+        let others = [at("plugins.toml.1.new"), at("plugins.toml.mine.new"), at("other.toml.4294967295.new")];
+        [&left, &own].into_iter().chain(&others).for_each(|file| std::fs::write(file, "").unwrap());
+        change(&at("plugins.toml"), |text| with_enabled(text, "rooms", false)).unwrap();
+        assert!(at("plugins.toml").exists() && !left.exists() && !own.exists());
+        assert!(others.iter().all(|file| file.exists()));
     }
 
     #[test]
