@@ -53,7 +53,7 @@ pub use host::{Counter, Deferred, Host, ServiceError};
 pub use message::{Flow, Kind, Message, Payload};
 pub use parser::{ByteSet, ParseError, ParseLimit, Parser};
 pub use plugin::{ClientPart, Manifest, NoConfig, Plugin, Priority, Refusal, Registrar, ServiceReply, StartError};
-pub use request::{LentParts, Request, RequestParts, Response, query_pairs};
+pub use request::{LentParts, Request, RequestParts, Response, query_fields, query_pairs};
 pub use spark::{EndOptions, SendError, Spark, SparkError, SparkId, SparkInfo};
 pub use transport::{
     Carrier, Carries, Close, DisconnectReason, Events, ExchangeId, FrameClass, Out, Route, Session, TimerId, Transport,

@@ -194,7 +194,7 @@ impl Request<'_> {
 
     /// The first value of a query parameter, decoded (`application/x-www-form-urlencoded`).
     pub fn query_value(&self, name: &str) -> Option<String> {
-        query_pairs(&self.query).find(|(key, _)| key == name).map(|(_, value)| value)
+        query_fields(&self.query).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
     /// The first value of a header field, where it is UTF-8. The name in lower case.
@@ -298,13 +298,21 @@ impl Request<'_> {
 
 /// The decoded pairs of a query or form (`application/x-www-form-urlencoded`).
 pub fn query_pairs(query: &str) -> impl Iterator<Item = (String, String)> + '_ {
+    query_fields(query).map(|(name, value)| (name.into_owned(), value.into_owned()))
+}
+
+/// The same, lent where they stand in the query as they are.
+pub fn query_fields(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
     query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         (percent_decoded(name), percent_decoded(value))
     })
 }
 
-fn percent_decoded(text: &str) -> String {
+fn percent_decoded(text: &str) -> Cow<'_, str> {
+    if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+        return Cow::Borrowed(text);
+    }
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {
@@ -324,7 +332,7 @@ fn percent_decoded(text: &str) -> String {
             }
         }
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// An HTTP response.
@@ -384,5 +392,13 @@ mod tests {
         assert_eq!(request.query_value("empty").as_deref(), Some(""));
         assert_eq!(request.query_value("broken").as_deref(), Some("%zz"));
         assert_eq!(request.query_value("absent"), None);
+    }
+
+    #[test]
+    fn what_of_a_query_needs_no_decoding_is_lent() {
+        let fields: Vec<_> = query_fields("sid=a-b&c=%64").collect();
+        assert!(
+            matches!(&fields[..], [(Cow::Borrowed("sid"), Cow::Borrowed("a-b")), (Cow::Borrowed("c"), Cow::Owned(d))] if d == "d")
+        );
     }
 }

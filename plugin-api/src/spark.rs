@@ -78,7 +78,7 @@ pub struct SparkInfo {
 impl SparkInfo {
     /// The first value of a query parameter, decoded.
     pub fn query_value(&self, name: &str) -> Option<String> {
-        crate::request::query_pairs(&self.query).find(|(key, _)| key == name).map(|(_, value)| value)
+        crate::request::query_fields(&self.query).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
     /// The first value of a header field; the name in lower case.

@@ -121,7 +121,7 @@ impl Server {
     ///
     /// # Errors
     /// The answer that says why not.
-    pub fn admits(&self, request: &Request<'_>, parameters: &Parameters) -> Result<(), Response> {
+    pub fn admits(&self, request: &Request<'_>, parameters: &Parameters<'_>) -> Result<(), Response> {
         if request.method() != "GET" {
             return Err(Refusal::HandshakeMethod.response());
         }

@@ -1,6 +1,8 @@
 //! What a request's query says: the version, the carrier, the session.
 
-use plugin_api::{Request, query_pairs};
+use std::borrow::Cow;
+
+use plugin_api::{Request, query_fields};
 use serde::Serialize;
 
 use crate::config::Server;
@@ -18,21 +20,21 @@ pub enum Carriage {
 
 /// The query of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parameters {
+pub struct Parameters<'a> {
     /// How packets are written.
     pub dialect: Dialect,
     /// What is to carry them.
     pub carriage: Carriage,
     /// The session; a new one where it is missing.
-    pub sid: Option<String>,
+    pub sid: Option<Cow<'a, str>>,
 }
 
-impl Parameters {
+impl<'a> Parameters<'a> {
     /// Reads a request's query; `None`: it is not Engine.IO's, since it names no version.
-    pub fn of(request: &Request<'_>) -> Option<Result<Self, Refusal>> {
+    pub fn of(request: &'a Request<'_>) -> Option<Result<Self, Refusal>> {
         let (mut version, mut transport, mut sid, mut base64) = (None, None, None, false);
-        for (name, value) in query_pairs(request.query()) {
-            match name.as_str() {
+        for (name, value) in query_fields(request.query()) {
+            match &*name {
                 "EIO" => version = version.or(Some(value)),
                 "transport" => transport = transport.or(Some(value)),
                 "sid" => sid = sid.or(Some(value)),

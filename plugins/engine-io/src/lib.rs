@@ -86,7 +86,7 @@ impl Transport for EngineIoTransport {
             return if request.is_for_lost_session() {
                 Route::Respond(Refusal::UnknownSid.response())
             } else {
-                Route::Session(sid)
+                Route::Session(sid.into_owned())
             };
         }
         match self.server.admits(request, &parameters) {

@@ -44,7 +44,11 @@ impl TransportHandle {
         Ok(match status {
             routed::OPEN => Route::Open,
             routed::OPEN_BARE => Route::OpenBare,
-            routed::SESSION => Route::Session(String::from_utf8_lossy(&detail).into_owned()),
+            routed::SESSION => match String::from_utf8(detail.into_vec()) {
+                Ok(id) => Route::Session(id),
+                // Its SDK writes a text.
+                Err(_) => Route::Pass,
+            },
             routed::RESPOND => value::decode(&detail).map_or(Route::Pass, Route::Respond),
             _ => Route::Pass,
         })
