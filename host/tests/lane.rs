@@ -136,7 +136,7 @@ fn last() -> impl Strategy<Value = &'static str> {
 
 /// Messages of sessions, as they come one after the other.
 fn post() -> impl Strategy<Value = String> {
-    let body = prop_oneof![5 => 0..300_usize, 1 => 3_000..9_000_usize, 1 => Just(64 * 1024), 1 => Just(70_000)];
+    let body = prop_oneof![5 => 0..300_usize, 1 => 3_000..9_000_usize, 1 => Just(64 * 1024), 1 => Just(128 * 1024), 1 => Just(140_000)];
     body.prop_map(|length| {
         let body = "x".repeat(length);
         format!(

@@ -14,6 +14,7 @@ mod rewound;
 mod sessions;
 pub mod streams;
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -117,19 +118,19 @@ impl Visit {
             Err(response) => return (*response).map(Body::from),
         };
         let mut response = self.inner(&snapshot, &client, parts, body, upgrade).await;
-        for (name, value) in &extra {
+        for (name, value) in &*extra {
             response.headers_mut().append(name.clone(), value.clone());
         }
         response
     }
 
     /// Who asks, and what cross-origin rules add to the answer; or their answer.
-    fn admitted(
+    fn admitted<'s>(
         &self,
-        snapshot: &Snapshot,
+        snapshot: &'s Snapshot,
         method: &Method,
         fields: &(impl Fields + ?Sized),
-    ) -> Result<(Client, HeaderMap), Box<Response<Bytes>>> {
+    ) -> Result<(Client, Cow<'s, HeaderMap>), Box<Response<Bytes>>> {
         let client = snapshot.proxies.client(self.peer, fields);
         match snapshot.cors.check(method, fields, client.host.as_deref()) {
             Access::Pass(extra) => Ok((client, extra)),

@@ -4,6 +4,8 @@
 //! Any other needs its origin in the configuration. Unlike Primus, no origin is reflected that isn't listed, and
 //! upgrades are held to the same list ([`Cors::allows`]).
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 
@@ -12,9 +14,9 @@ use crate::config::CorsOptions;
 
 /// What becomes of a request.
 #[derive(Debug)]
-pub enum Access {
+pub enum Access<'c> {
     /// It goes on; these headers are added to whatever the answer will be.
-    Pass(HeaderMap),
+    Pass(Cow<'c, HeaderMap>),
     /// It is answered at once: a preflight with 204, a page that isn't allowed with 403.
     Answer(Response<Bytes>),
 }
@@ -29,6 +31,8 @@ pub struct Cors {
     headers: Option<HeaderValue>,
     exposed: Option<HeaderValue>,
     max_age: HeaderValue,
+    /// Answers that differ by origin say so, also to those who sent none: a cache must not mix them up.
+    vary: HeaderMap,
 }
 
 impl Cors {
@@ -39,14 +43,20 @@ impl Cors {
             (!joined.is_empty()).then(|| value(joined))
         };
         let methods: Vec<_> = options.methods.iter().map(Method::as_str).collect();
+        let any = options.origins.iter().any(|origin| origin == "*");
+        let mut vary = HeaderMap::new();
+        if !any || options.credentials {
+            vary.insert(header::VARY, HeaderValue::from_name(header::ORIGIN));
+        }
         Self {
-            any: options.origins.iter().any(|origin| origin == "*"),
+            any,
             origins: options.origins.iter().map(|origin| normal(origin)).collect(),
             credentials: options.credentials,
             methods: value(methods.join(", ")),
             headers: names(&options.headers),
             exposed: names(&options.exposed),
             max_age: value(options.max_age.as_secs().to_string()),
+            vary,
         }
     }
 
@@ -62,9 +72,9 @@ impl Cors {
     }
 
     /// Judges a request. `host` as for [`Self::allows`].
-    pub fn check(&self, method: &Method, headers: &(impl Fields + ?Sized), host: Option<&str>) -> Access {
+    pub fn check(&self, method: &Method, headers: &(impl Fields + ?Sized), host: Option<&str>) -> Access<'_> {
         let Some(origin) = headers.first(header::ORIGIN.as_str()) else {
-            return Access::Pass(self.vary());
+            return Access::Pass(Cow::Borrowed(&self.vary));
         };
         // An origin that is no ASCII text is nobody's.
         let name = headers.text(header::ORIGIN.as_str()).unwrap_or_default();
@@ -74,7 +84,7 @@ impl Cors {
         if !self.allows(name, host) {
             return Access::Answer(refused());
         }
-        let mut answer = self.vary();
+        let mut answer = self.vary.clone();
         if self.any && !self.credentials {
             answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         } else {
@@ -89,7 +99,7 @@ impl Cors {
         if let Some(exposed) = &self.exposed {
             answer.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed.clone());
         }
-        Access::Pass(answer)
+        Access::Pass(Cow::Owned(answer))
     }
 
     fn preflight(&self, mut answer: HeaderMap, asked: &(impl Fields + ?Sized)) -> Response<Bytes> {
@@ -111,15 +121,6 @@ impl Cors {
         *response.status_mut() = StatusCode::NO_CONTENT;
         *response.headers_mut() = answer;
         response
-    }
-
-    /// Answers that differ by origin say so, also to those who sent none: a cache must not mix them up.
-    fn vary(&self) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        if !self.any || self.credentials {
-            headers.insert(header::VARY, HeaderValue::from_name(header::ORIGIN));
-        }
-        headers
     }
 }
 
@@ -201,16 +202,19 @@ mod tests {
         CorsOptions { origins: origins.iter().map(|origin| (*origin).to_owned()).collect(), ..CorsOptions::default() }
     }
 
-    fn ask(options: &CorsOptions, method: &Method, headers: &[(HeaderName, &str)]) -> Access {
+    fn ask(options: &CorsOptions, method: &Method, headers: &[(HeaderName, &str)]) -> Access<'static> {
         let headers: HeaderMap =
             headers.iter().map(|(name, text)| (name.clone(), text.parse().expect("it is a header's value"))).collect();
-        Cors::new(options).check(method, &headers, Some("a.example:8080"))
+        match Cors::new(options).check(method, &headers, Some("a.example:8080")) {
+            Access::Pass(headers) => Access::Pass(Cow::Owned(headers.into_owned())),
+            Access::Answer(answer) => Access::Answer(answer),
+        }
     }
 
     #[track_caller]
     fn passes(options: &CorsOptions, origin: &str) -> HeaderMap {
         match ask(options, &Method::GET, &[(header::ORIGIN, origin)]) {
-            Access::Pass(headers) => headers,
+            Access::Pass(headers) => headers.into_owned(),
             Access::Answer(answer) => panic!("refused: {answer:?}"),
         }
     }

@@ -77,8 +77,8 @@ impl Shard {
     /// A session is over: the spark is gone, and its connection is written to the end. Hooks are told at the end of the turn: a
     /// plugin that sends may bring the end about, and must not be called in the midst of that.
     pub(super) fn finish(&self, id: SparkId, reason: &DisconnectReason) {
-        let Some(spark) = self.slab.borrow_mut().remove(id) else { return };
         self.drop_exchanges(id);
+        let Some(spark) = self.slab.borrow_mut().remove(id) else { return };
         let Spark { stream, out, session, announced, bare, rare, .. } = *spark;
         drop(session);
         self.forget_timers(rare.as_ref().map_or(0, |rare| rare.timers.len()));

@@ -34,19 +34,21 @@ pub enum ReplySender {
 impl Shard {
     /// Hands a session an exchange of its own; without such a session it ends without an answer.
     pub fn exchange(&self, exchange: Exchange, request: &Request<'_>, reply: ReplySender) {
-        self.exchanges.borrow_mut().insert(exchange, reply);
-        let known = self.with_session(exchange.id, "a session's request", |session, sink| {
+        let mut reply = Some(reply);
+        self.with_spark(exchange.id, |spark| {
+            spark.rare().exchanges.extend(reply.take().map(|reply| (exchange.number, reply)));
+        });
+        if let Some(reply) = reply {
+            return self.unanswered(exchange, reply);
+        }
+        self.with_session(exchange.id, "a session's request", |session, sink| {
             with_raw(request, |raw| session.request(exchange.number, raw, sink))
         });
-        if !known {
-            self.leave_unanswered(exchange);
-        }
     }
 
     pub(super) fn reply(&self, exchange: Exchange, reply: Option<Reply<Infallible>>) {
         let Some(reply) = reply else { return self.leave_unanswered(exchange) };
-        let sender = self.exchanges.borrow_mut().remove(&exchange);
-        match sender {
+        match self.take_exchange(exchange) {
             Some(ReplySender::Waiting(sender)) => {
                 // Whoever asked may have left just now.
                 let _ = sender.send(reply.of_any());
@@ -58,34 +60,35 @@ impl Shard {
 
     pub(super) fn reply_open(&self, exchange: Exchange, head: Option<Response>) {
         let Some(head) = head else { return self.leave_unanswered(exchange) };
-        let mut exchanges = self.exchanges.borrow_mut();
-        match exchanges.remove(&exchange) {
-            Some(ReplySender::Waiting(sender)) => {
+        let mut visitor = None;
+        self.with_exchange(exchange, |sender| match sender {
+            ReplySender::Waiting(_) => {
                 let (body, chunks) = body();
-                let _ = sender.send(Reply::Open(head, chunks));
-                exchanges.insert(exchange, ReplySender::Open(body));
+                if let ReplySender::Waiting(waiting) = std::mem::replace(sender, ReplySender::Open(body)) {
+                    let _ = waiting.send(Reply::Open(head, chunks));
+                }
             }
-            Some(ReplySender::Visitor(visitor)) => {
-                exchanges.insert(exchange, ReplySender::Visitor(visitor));
-                drop(exchanges);
-                self.answer_visitor(visitor, exchange, Some(Reply::Open(head, VisitorBody)));
-            }
-            Some(ReplySender::Open(_)) | None => {}
+            ReplySender::Visitor(known) => visitor = Some((*known, head)),
+            ReplySender::Open(_) => {}
+        });
+        if let Some((visitor, head)) = visitor {
+            self.answer_visitor(visitor, exchange, Some(Reply::Open(head, VisitorBody)));
         }
     }
 
     /// More of an open body; `None` ends it.
     pub(super) fn reply_chunk(&self, exchange: Exchange, chunk: Option<Vec<u8>>) {
         let Some(chunk) = chunk else { return self.leave_unanswered(exchange) };
-        let limit = self.snapshot.borrow().config.server.max_buffered.as_usize();
-        let waiting = match self.exchanges.borrow().get(&exchange) {
-            Some(ReplySender::Open(body)) => body.send(chunk),
-            Some(ReplySender::Visitor(visitor)) => {
-                self.visitors().map_or(0, |visitors| visitors.chunk(*visitor, exchange, &chunk))
-            }
-            Some(ReplySender::Waiting(_)) | None => 0,
-        };
-        if waiting > limit {
+        let (mut waiting, mut visitor) = (0, None);
+        self.with_exchange(exchange, |sender| match sender {
+            ReplySender::Open(body) => waiting = body.send(chunk),
+            ReplySender::Visitor(known) => visitor = Some((*known, chunk)),
+            ReplySender::Waiting(_) => {}
+        });
+        if let Some((visitor, chunk)) = visitor {
+            waiting = self.visitors().map_or(0, |visitors| visitors.chunk(visitor, exchange, chunk));
+        }
+        if waiting > self.snapshot.borrow().config.server.max_buffered.as_usize() {
             // A piece of a body can't be left out.
             self.reads_too_slowly(exchange.id);
         }
@@ -93,37 +96,66 @@ impl Shard {
 
     /// Whether exchanges of a spark are open.
     pub(super) fn has_exchanges(&self, id: SparkId) -> bool {
-        self.exchanges.borrow().range(all_of(id)).next().is_some()
+        self.slab.borrow().get(id).and_then(|spark| spark.rare.as_ref()).is_some_and(|rare| !rare.exchanges.is_empty())
     }
 
-    /// A spark is gone, and nobody answers its exchanges any more.
+    /// A spark goes, and nobody answers its exchanges any more.
     pub(super) fn drop_exchanges(&self, id: SparkId) {
-        loop {
-            let first = self.exchanges.borrow().range(all_of(id)).next().map(|(&exchange, _)| exchange);
-            let Some(exchange) = first else { return };
-            self.leave_unanswered(exchange);
+        let mut open = Vec::new();
+        self.with_spark(id, |spark| {
+            open = spark.rare.as_mut().map(|rare| std::mem::take(&mut rare.exchanges)).unwrap_or_default();
+        });
+        for (number, sender) in open {
+            self.unanswered(Exchange { id, number }, sender);
+        }
+    }
+
+    fn leave_unanswered(&self, exchange: Exchange) {
+        if let Some(sender) = self.take_exchange(exchange) {
+            self.unanswered(exchange, sender);
         }
     }
 
     /// Whoever waits for an answer gets none, and a body that is open ends.
-    fn leave_unanswered(&self, exchange: Exchange) {
-        let sender = self.exchanges.borrow_mut().remove(&exchange);
-        if let Some(ReplySender::Visitor(visitor)) = sender {
-            self.answer_visitor(visitor, exchange, None);
+    fn unanswered(&self, exchange: Exchange, sender: ReplySender) {
+        match sender {
+            ReplySender::Visitor(visitor) => self.answer_visitor(visitor, exchange, None),
+            // Its drop says so.
+            ReplySender::Waiting(_) | ReplySender::Open(_) => {}
         }
+    }
+
+    /// An exchange is over.
+    fn take_exchange(&self, exchange: Exchange) -> Option<ReplySender> {
+        let mut slab = self.slab.borrow_mut();
+        let spark = slab.get_mut(exchange.id)?;
+        let rare = spark.rare.as_mut()?;
+        let place = rare.exchanges.iter().position(|(number, _)| *number == exchange.number)?;
+        let (_, sender) = rare.exchanges.remove(place);
+        if rare.is_blank() {
+            // The only exchange of most: it becomes the stream.
+            spark.rare = None;
+        }
+        Some(sender)
+    }
+
+    /// Calls with where the answer of an exchange goes, if that is open.
+    fn with_exchange(&self, exchange: Exchange, call: impl FnOnce(&mut ReplySender)) {
+        self.with_spark(exchange.id, |spark| {
+            let mut open = spark.rare.iter_mut().flat_map(|rare| &mut rare.exchanges);
+            if let Some((_, sender)) = open.find(|(number, _)| *number == exchange.number) {
+                call(sender);
+            }
+        });
     }
 
     /// The client of an exchange has left before it was answered whole.
     pub(crate) fn exchange_gone(&self, exchange: Exchange) {
-        if self.exchanges.borrow_mut().remove(&exchange).is_some() {
+        if self.take_exchange(exchange).is_some() {
             let carrier = Carrier::Exchange(ExchangeId(exchange.number));
             self.with_session(exchange.id, "a session's disconnected", |session, sink| session.disconnected(carrier, sink));
         }
     }
-}
-
-fn all_of(id: SparkId) -> std::ops::RangeInclusive<Exchange> {
-    Exchange { id, number: 0 }..=Exchange { id, number: u64::MAX }
 }
 
 /// An exchange that waits for its answer. Dropped before, since its client has left, it tells the session.

@@ -24,7 +24,7 @@ pub mod turn;
 pub mod visitors;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -35,13 +35,11 @@ use plugin_api::abi::types::EventSink;
 use tokio::sync::watch;
 
 use self::close::Departed;
-use self::exchange::ReplySender;
 use self::heartbeat::Heartbeat;
 use self::standing::Stage;
 use self::timers::Timers;
 use self::visitors::Visitors;
 use crate::house::House;
-use crate::inbox::exchange::Exchange;
 use crate::snapshot::Snapshot;
 use crate::spark::lingering::Lingering;
 use crate::spark::slab::Slab;
@@ -92,7 +90,6 @@ pub struct Shard {
     heartbeat: RefCell<Heartbeat>,
     lingering: RefCell<HashMap<usize, Lingering>>,
     next_lingering: Cell<usize>,
-    exchanges: RefCell<BTreeMap<Exchange, ReplySender>>,
     in_turn: Cell<bool>,
     /// Connections that speak HTTP.
     visits: Cell<usize>,
@@ -135,7 +132,6 @@ impl Shard {
             heartbeat: RefCell::new(Heartbeat::new(interval)),
             lingering: RefCell::default(),
             next_lingering: Cell::new(0),
-            exchanges: RefCell::default(),
             in_turn: Cell::new(false),
             visits: Cell::new(0),
             visitors: RefCell::default(),

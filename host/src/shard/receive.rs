@@ -1,6 +1,8 @@
 //! A message's way in: bytes of a socket, a session's events, and what the host does with each.
 
+use std::cell::OnceCell;
 use std::io::{ErrorKind, Read};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use abi_stable::std_types::RVec;
@@ -101,10 +103,18 @@ impl Shard {
         if sink.events.is_empty() {
             return;
         }
-        let snapshot = self.snapshot();
-        let parser = match self.slab.borrow_mut().get_mut(id) {
-            Some(spark) => spark.parser.clone(),
-            None => return,
+        let by = OnceCell::new();
+        let by = || {
+            by.get_or_init(|| {
+                let parser = self.slab.borrow().get(id).map(|spark| Arc::clone(&spark.parser))?;
+                Some((self.snapshot(), parser))
+            })
+            .as_ref()
+        };
+        let message = |kind, wire: &[u8]| {
+            if let Some((snapshot, parser)) = by() {
+                self.message(snapshot, id, parser, kind, wire);
+            }
         };
         let events = std::mem::replace(&mut sink.events, RVec::new());
         for happened in &events {
@@ -112,12 +122,12 @@ impl Shard {
             let exchange = Exchange { id, number: happened.start };
             match happened.what {
                 event::MESSAGE => match start.checked_add(len).and_then(|end| input.get(start..end)) {
-                    Some(wire) => self.message(&snapshot, id, &parser, Kind::from_raw(happened.detail), wire),
+                    Some(wire) => message(Kind::from_raw(happened.detail), wire),
                     None => tracing::error!("a session told of a message outside of its input"),
                 },
                 event::MESSAGE_OWNED => {
                     if let Some(wire) = sink.owned.get(start) {
-                        self.message(&snapshot, id, &parser, Kind::from_raw(happened.detail), wire);
+                        message(Kind::from_raw(happened.detail), wire);
                     }
                 }
                 event::UPGRADE => {
@@ -174,7 +184,7 @@ impl Shard {
     pub(super) fn set_timer(&self, id: SparkId, timer: u32, after: Duration) {
         self.clear_timer(id, timer);
         self.with_spark(id, |spark| {
-            let sequence = self.timers.borrow_mut().set(Instant::now() + after, id, timer);
+            let sequence = self.timers.borrow_mut().set(after, id, timer);
             spark.rare().timers.push((timer, sequence));
         });
         self.wake();
@@ -205,27 +215,35 @@ impl Shard {
         }
     }
 
-    /// Fires the timers that have come.
+    /// Fires the timers that have come, and those that were set to come at once: the turn has brought all that it brings.
     pub(super) fn fire_timers(&self, now: Instant) {
         loop {
-            let Some((id, timer, sequence)) = self.timers.borrow_mut().due(now) else { return };
-            let mut valid = false;
-            self.with_spark(id, |spark| {
-                if let Some(rare) = &mut spark.rare {
-                    let before = rare.timers.len();
-                    rare.timers.retain(|(_, known)| *known != sequence);
-                    valid = rare.timers.len() != before;
-                }
-            });
-            if !valid {
-                self.timers.borrow_mut().passed();
-                continue;
+            let Some((id, timer, sequence)) = self.timers.borrow_mut().due(now) else { break };
+            self.fire(id, timer, sequence);
+        }
+        let soon = self.timers.borrow_mut().take_soon();
+        for (id, timer, sequence) in &soon {
+            self.fire(*id, *timer, *sequence);
+        }
+        self.timers.borrow_mut().give_soon(soon);
+    }
+
+    fn fire(&self, id: SparkId, timer: u32, sequence: u64) {
+        let mut valid = false;
+        self.with_spark(id, |spark| {
+            if let Some(rare) = &mut spark.rare
+                && let Some(place) = rare.timers.iter().position(|(_, known)| *known == sequence)
+            {
+                rare.timers.swap_remove(place);
+                valid = true;
             }
-            if timer == super::timers::CLOSE_DEADLINE {
-                self.finish(id, &DisconnectReason::Server);
-            } else {
-                self.with_session(id, "a session's timeout", |session, sink| session.timeout(timer, sink));
-            }
+        });
+        if !valid {
+            self.timers.borrow_mut().passed();
+        } else if timer == super::timers::CLOSE_DEADLINE {
+            self.finish(id, &DisconnectReason::Server);
+        } else {
+            self.with_session(id, "a session's timeout", |session, sink| session.timeout(timer, sink));
         }
     }
 

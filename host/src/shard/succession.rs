@@ -111,8 +111,8 @@ impl Shard {
             tracing::debug!(spark = %id, %error, "no succession");
             return self.finish(id, &DisconnectReason::Server);
         }
-        let Some(spark) = self.slab.borrow_mut().remove(id) else { return };
         self.drop_exchanges(id);
+        let Some(spark) = self.slab.borrow_mut().remove(id) else { return };
         let spark = *spark;
         let rare = spark.rare.map(|rare| *rare).unwrap_or_default();
         let timers = rare.timers.iter().filter(|(timer, _)| *timer != CLOSE_DEADLINE);

@@ -162,6 +162,10 @@ impl Shard {
         if self.is_handing_over() {
             self.hand_over();
         }
+        if self.timers.borrow().has_soon() {
+            // What came of timers, or while it was written.
+            self.wake_soon();
+        }
         self.in_turn.set(false);
     }
 

@@ -53,7 +53,7 @@ pub trait Visitors {
     fn answer(&self, visitor: VisitorId, exchange: Exchange, reply: Option<Reply<VisitorBody>>);
 
     /// More of an open body; how many bytes wait to be written.
-    fn chunk(&self, visitor: VisitorId, exchange: Exchange, chunk: &[u8]) -> usize;
+    fn chunk(&self, visitor: VisitorId, exchange: Exchange, chunk: Vec<u8>) -> usize;
 
     /// Writes what waits, and goes on with what has come meanwhile. Whether anything was done.
     fn settle(&self) -> bool;

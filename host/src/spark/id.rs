@@ -10,6 +10,17 @@ use plugin_api::SparkId;
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
+/// What each character of the alphabet stands for; 64: it is none of it.
+const DIGITS: [u8; 256] = {
+    let mut digits = [64; 256];
+    let mut digit = 0;
+    while digit < ALPHABET.len() {
+        digits[ALPHABET[digit] as usize] = digit as u8;
+        digit += 1;
+    }
+    digits
+};
+
 /// What is known of a spark from its handshake on.
 #[derive(Debug)]
 pub struct Info {
@@ -68,8 +79,11 @@ pub fn parse(public: &str) -> Option<(SparkId, u64)> {
     }
     let mut bits = 0u128;
     for character in public.bytes() {
-        let digit = ALPHABET.iter().position(|&letter| letter == character)?;
-        bits = bits << 6 | digit as u128;
+        let digit = DIGITS[usize::from(character)];
+        if digit == 64 {
+            return None;
+        }
+        bits = bits << 6 | u128::from(digit);
     }
     let id = SparkId::from_raw((bits >> 62) as u64)?;
     Some((id, bits as u64 & ((1 << 62) - 1)))

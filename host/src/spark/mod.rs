@@ -19,6 +19,7 @@ use self::id::Info;
 use self::out::OutBuffer;
 use crate::generation::Generation;
 use crate::parsers::ParserEntry;
+use crate::shard::exchange::ReplySender;
 use crate::snapshot::Snapshot;
 
 /// One client. What is rare is boxed: an idle spark costs this record, its session and its handshake.
@@ -77,6 +78,8 @@ pub struct Rare {
     pub ending: Option<plugin_api::DisconnectReason>,
     /// Timers that the session has set: their numbers and the sequence that makes them valid.
     pub timers: Vec<(u32, u64)>,
+    /// Its HTTP exchanges that are open: their numbers, and where the answers go.
+    pub exchanges: Vec<(u64, ReplySender)>,
     /// Who goes on with the other end of its connection.
     pub carrier: Option<Arc<Generation>>,
     /// The secret by which another session may take it over.
@@ -88,6 +91,16 @@ pub struct Rare {
     pub leaving: bool,
     /// What it is opened for, where it is only to take another spark over.
     pub heir: Option<Heir>,
+}
+
+impl Rare {
+    /// Whether there is nothing in it.
+    pub fn is_blank(&self) -> bool {
+        let Self { held, held_bytes, deferred, ending, timers, exchanges, carrier, ticket, heir, mute, leaving } = self;
+        let holds = *held_bytes > 0 || !(held.is_empty() && timers.is_empty() && exchanges.is_empty());
+        let is_told = deferred.is_some() || ending.is_some() || carrier.is_some() || ticket.is_some() || heir.is_some();
+        !(holds || is_told || *mute || *leaving)
+    }
 }
 
 /// A session that is no spark, and is to take one over.

@@ -6,8 +6,9 @@ use std::time::SystemTime;
 
 use abi_stable::std_types::RVec;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
+use super::head::bytes_of;
 use crate::spark::out::{OutBuffer, SHARE_FROM};
 
 /// How a connection goes on behind an answer.
@@ -18,6 +19,12 @@ pub(super) enum Next {
     /// It ends.
     End,
 }
+
+/// Bytes that are shared only where they are many.
+pub(super) trait Body: AsRef<[u8]> + Into<Bytes> {}
+
+impl Body for Vec<u8> {}
+impl Body for Bytes {}
 
 /// An answer as it is being written.
 pub(super) struct Answer<'a> {
@@ -40,9 +47,12 @@ impl<'a> Answer<'a> {
 
     /// A field of a plugin. What is no valid one is left out and logged.
     pub(super) fn field(&mut self, name: &str, value: &str) {
-        match (HeaderName::try_from(name), is_value(value.as_bytes())) {
-            (Ok(name), true) => self.put_field(name.as_str(), value.as_bytes()),
-            _ => tracing::warn!("a plugin's header field {name:?} is not valid and left out"),
+        if !is_name(name.as_bytes()) || !is_value(value.as_bytes()) {
+            tracing::warn!("a plugin's header field {name:?} is not valid and left out");
+        } else if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            self.put_field(&name.to_ascii_lowercase(), value.as_bytes());
+        } else {
+            self.put_field(name, value.as_bytes());
         }
     }
 
@@ -75,20 +85,16 @@ impl<'a> Answer<'a> {
     }
 
     /// Ends it with its body. How the connection goes on.
-    pub(super) fn whole(mut self, body: Bytes, clock: &mut Clock) -> Next {
+    pub(super) fn whole(mut self, body: impl Body, clock: &mut Clock) -> Next {
         if !self.has_body() {
             return self.end(b"\r\n", clock);
         }
         let mut digits = [0; 20];
-        let length = decimal(body.len(), &mut digits);
+        let length = decimal(body.as_ref().len(), &mut digits);
         put(&mut self.out.tail, &[b"content-length: ", length, b"\r\n"]);
         let next = self.last_fields(clock);
         put(&mut self.out.tail, &[b"\r\n"]);
-        if body.len() < SHARE_FROM {
-            put(&mut self.out.tail, &[&body]);
-        } else {
-            self.out.push_shared(&body);
-        }
+        append(self.out, body);
         next
     }
 
@@ -122,23 +128,33 @@ impl<'a> Answer<'a> {
     }
 }
 
-/// Fields as [`Answer::written`] takes them.
-pub(super) fn lines(fields: &HeaderMap) -> Vec<u8> {
-    let mut lines = Vec::new();
+/// Fields as [`Answer::written`] takes them, instead of what `lines` had.
+pub(super) fn write_lines(fields: &HeaderMap, lines: &mut Vec<u8>) {
+    lines.clear();
     for (name, value) in fields {
         for piece in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
             lines.extend_from_slice(piece);
         }
     }
-    lines
 }
 
 /// A piece of an open body.
-pub(super) fn chunk(out: &mut OutBuffer, piece: &[u8]) {
+pub(super) fn chunk(out: &mut OutBuffer, piece: impl Body) {
     // An empty one would be the end.
-    if !piece.is_empty() {
+    if !piece.as_ref().is_empty() {
         let mut digits = [0; 20];
-        put(&mut out.tail, &[hexadecimal(piece.len(), &mut digits), b"\r\n", piece, b"\r\n"]);
+        put(&mut out.tail, &[hexadecimal(piece.as_ref().len(), &mut digits), b"\r\n"]);
+        append(out, piece);
+        put(&mut out.tail, &[b"\r\n"]);
+    }
+}
+
+/// What is long is not copied.
+fn append(out: &mut OutBuffer, body: impl Body) {
+    if body.as_ref().len() < SHARE_FROM {
+        put(&mut out.tail, &[body.as_ref()]);
+    } else {
+        out.push_shared(&body.into());
     }
 }
 
@@ -150,6 +166,12 @@ pub(super) fn put(out: &mut RVec<u8>, pieces: &[&[u8]]) {
     for piece in pieces {
         out.extend_from_copy_slice(piece);
     }
+}
+
+/// What may be a name (RFC 9110, section 5.6.2).
+fn is_name(name: &[u8]) -> bool {
+    const MARKS: [bool; 256] = bytes_of(b"!#$%&'*+-.^_`|~");
+    !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || MARKS[usize::from(*byte)])
 }
 
 /// What may stand in a value (RFC 9110, section 5.5).
@@ -177,15 +199,25 @@ fn based(mut number: usize, base: usize, digits: &mut [u8; 20]) -> &[u8] {
     }
 }
 
-/// The time as a header field says it, made anew each second.
+/// The time as a header field says it, asked for once a turn and made anew each second.
 #[derive(Debug, Default)]
 pub(super) struct Clock {
+    is_right: bool,
     second: u64,
     text: String,
 }
 
 impl Clock {
+    /// The turn is over: time goes on.
+    pub(super) fn go_on(&mut self) {
+        self.is_right = false;
+    }
+
     fn now(&mut self) -> &[u8] {
+        if self.is_right {
+            return self.text.as_bytes();
+        }
+        self.is_right = true;
         let now = SystemTime::now();
         let second = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
         if second != self.second || self.text.is_empty() {
@@ -242,8 +274,8 @@ mod tests {
         let mut out = OutBuffer::new();
         let answer = Answer::begin(&mut out, StatusCode::OK, Next::Request);
         assert_eq!(answer.open(&mut Clock::default()), (Next::Request, true));
-        chunk(&mut out, b"0123456789abcdef");
-        chunk(&mut out, b"");
+        chunk(&mut out, Bytes::from_static(b"0123456789abcdef"));
+        chunk(&mut out, Bytes::new());
         put(&mut out.tail, &[END]);
         let expected = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n10\r\n0123456789abcdef\r\n0\r\n\r\n";
         assert_eq!(written(&out), expected);

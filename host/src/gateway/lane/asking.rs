@@ -9,7 +9,7 @@ use http::{Response, StatusCode};
 use plugin_api::{LentParts, Request, SparkId};
 
 use super::Lane;
-use super::answer::{self, Answer, Next};
+use super::answer::{self, Answer, Body, Next};
 use super::connection::State;
 use super::head::Head;
 use super::relay;
@@ -28,10 +28,14 @@ impl Lane {
         let Some(peer) = self.with(id, |connection| connection.peer) else { return };
         let visit = Visit { shard: Rc::clone(&self.shard), peer, arrival: Cell::new(Some(self.shard.arrival())) };
         let snapshot = self.shard.snapshot();
-        let client = match visit.admitted(&snapshot, &head.method, &head.fields[..]) {
+        let admitted = visit.admitted(&snapshot, &head.method, &head.fields[..]);
+        let (client, address) = match admitted {
             Ok((client, extra)) => {
-                self.with(id, |connection| connection.extra = answer::lines(&extra));
-                client
+                let address = self.with(id, |connection| {
+                    answer::write_lines(&extra, &mut connection.extra);
+                    connection.address_as_text(client.address)
+                });
+                (client, address.unwrap_or_default())
             }
             Err(response) => return self.respond(id, *response),
         };
@@ -42,7 +46,7 @@ impl Lane {
             query: head.query.into(),
             headers: head.fields,
             body: head.body.into(),
-            address: client.address.to_string().into(),
+            address: (&*address).into(),
             scheme: scheme(&client).into(),
             host: client.host.unwrap_or_default().into(),
         });
@@ -115,17 +119,19 @@ impl Lane {
     /// An answer of a transport or a session.
     pub(super) fn answered(&self, id: VisitorId, response: plugin_api::Response) {
         self.announce(id);
-        let plugin_api::Response { headers, body, .. } = &response;
-        self.write(id, status(&response), |answer| fields(answer, headers), Bytes::copy_from_slice(body));
+        let status = status(&response);
+        let plugin_api::Response { headers, body, .. } = response;
+        self.write(id, status, |answer| fields(answer, &headers), body);
     }
 
-    fn write(&self, id: VisitorId, status: StatusCode, fields: impl FnOnce(&mut Answer<'_>), body: Bytes) {
+    fn write(&self, id: VisitorId, status: StatusCode, fields: impl FnOnce(&mut Answer<'_>), body: impl Body) {
         let next = self.next();
         self.with(id, |connection| {
             self.provide(&mut connection.out);
             let mut answer = Answer::begin(&mut connection.out, status, next);
             fields(&mut answer);
-            answer.written(&std::mem::take(&mut connection.extra));
+            answer.written(&connection.extra);
+            connection.extra.clear();
             connection.is_closing = answer.whole(body, &mut self.clock.borrow_mut()) == Next::End;
             connection.wait();
         });
@@ -140,7 +146,8 @@ impl Lane {
             self.provide(&mut connection.out);
             let mut answer = Answer::begin(&mut connection.out, status(&head), next);
             fields(&mut answer, &head.headers);
-            answer.written(&std::mem::take(&mut connection.extra));
+            answer.written(&connection.extra);
+            connection.extra.clear();
             let (next, is_open) = answer.open(&mut self.clock.borrow_mut());
             connection.ends_after = next == Next::End;
             connection.open(is_open);
@@ -153,7 +160,7 @@ impl Lane {
     }
 
     /// More of the open body; how many bytes wait.
-    pub(super) fn more(&self, id: VisitorId, piece: &[u8]) -> usize {
+    pub(super) fn more(&self, id: VisitorId, piece: impl Body) -> usize {
         let waiting = self.with(id, |connection| {
             self.provide(&mut connection.out);
             answer::chunk(&mut connection.out, piece);

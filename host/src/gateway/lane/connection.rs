@@ -1,6 +1,7 @@
 //! One connection in a lane: where it stands, what has come and is not used yet, what waits to be written.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::task::Waker;
 use std::time::Instant;
 
@@ -23,6 +24,8 @@ pub(super) struct Connection {
     pub(super) out: OutBuffer,
     /// Fields that the next answer gets, as they are written.
     pub(super) extra: Vec<u8>,
+    /// Who asked last, as plugins are told: the same one, but behind a proxy.
+    pub(super) client: Option<(SocketAddr, Rc<str>)>,
     /// Whether it is in the lane's list of those to look at.
     pub(super) is_dirty: bool,
     /// Whether the socket may have more than was read.
@@ -67,6 +70,18 @@ impl Connection {
         self.state = State::Waiting(Instant::now());
         self.under_way = None;
         self.arrival = None;
+    }
+
+    /// The address of who asks, as plugins are told.
+    pub(super) fn address_as_text(&mut self, client: SocketAddr) -> Rc<str> {
+        match &self.client {
+            Some((known, text)) if *known == client => Rc::clone(text),
+            _ => {
+                let text = Rc::<str>::from(client.to_string());
+                self.client = Some((client, Rc::clone(&text)));
+                text
+            }
+        }
     }
 
     /// Whether no request is under way.

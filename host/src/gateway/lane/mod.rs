@@ -14,6 +14,7 @@ mod head;
 mod passing;
 mod relay;
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::io::{ErrorKind, Read as _};
 use std::net::{Shutdown, SocketAddr};
@@ -93,6 +94,7 @@ impl Lane {
             input: Vec::new(),
             out: OutBuffer::new(),
             extra: Vec::new(),
+            client: None,
             is_dirty: false,
             is_unread: false,
             is_ended: false,
@@ -170,18 +172,18 @@ impl Lane {
             Some(std::mem::take(&mut connection.input))
         });
         match held.flatten() {
-            Some(held) if held.is_empty() => self.proceed(id, bytes),
+            Some(held) if held.is_empty() => self.proceed(id, Cow::Borrowed(bytes)),
             Some(mut held) => {
                 held.extend_from_slice(bytes);
-                self.proceed(id, &held);
+                self.proceed(id, Cow::Owned(held));
             }
             None => {}
         }
     }
 
     /// Goes on with a connection that is free, and all that has come of it.
-    fn proceed(&self, id: VisitorId, input: &[u8]) {
-        match head::read(input) {
+    fn proceed(&self, id: VisitorId, input: Cow<'_, [u8]>) {
+        match head::read(&input) {
             head::Read::Request(request, taken) if self.is_for_transports(&request) => {
                 self.with(id, |connection| {
                     connection.input.extend_from_slice(&input[taken..]);
@@ -195,7 +197,7 @@ impl Lane {
             }
             head::Read::Partial => {
                 self.with(id, |connection| {
-                    connection.input.extend_from_slice(input);
+                    connection.input = input.into_owned();
                     if let State::Waiting(_) = connection.state {
                         connection.state = State::Begun(Instant::now());
                     }
@@ -203,7 +205,7 @@ impl Lane {
                 // Its rest may be there already, or never come.
                 self.mark_dirty(id);
             }
-            head::Read::Request(..) | head::Read::Foreign => self.hand_over(id, input),
+            head::Read::Request(..) | head::Read::Foreign => self.hand_over(id, &input),
         }
     }
 
@@ -304,7 +306,7 @@ impl Lane {
         });
         match next.flatten() {
             Some(Then::End) => self.end(id),
-            Some(Then::Proceed(input)) => self.proceed(id, &input),
+            Some(Then::Proceed(input)) => self.proceed(id, Cow::Owned(input)),
             // The end may have come with what was not read.
             Some(Then::Read) => self.read(id, true),
             None => {}
@@ -359,7 +361,7 @@ impl Visitors for Lane {
         }
     }
 
-    fn chunk(&self, visitor: VisitorId, exchange: Exchange, chunk: &[u8]) -> usize {
+    fn chunk(&self, visitor: VisitorId, exchange: Exchange, chunk: Vec<u8>) -> usize {
         match self.with(visitor, |connection| connection.is_of(exchange) && connection.is_open()) {
             Some(true) => self.more(visitor, chunk),
             Some(false) | None => 0,
@@ -367,6 +369,7 @@ impl Visitors for Lane {
     }
 
     fn settle(&self) -> bool {
+        self.clock.borrow_mut().go_on();
         let dirty = self.dirty.take();
         for id in &dirty {
             self.flush(*id);

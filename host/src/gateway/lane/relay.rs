@@ -28,7 +28,7 @@ pub(super) async fn relay(lane: Rc<Lane>, id: VisitorId, pending: Pending, reply
                 return;
             }
             while let Some(piece) = body.next().await {
-                lane.more(id, &piece);
+                lane.more(id, piece);
                 lane.drained(id).await;
             }
             lane.finish(id);
