@@ -36,8 +36,8 @@ pub fn read<'b>(
     match (version, kind) {
         (Version::Four, Kind::Binary) => Err(Malformed::Payload),
         (Version::Four, Kind::Text) => {
-            std::str::from_utf8(body).map_err(|_| Malformed::Payload)?;
-            for piece in body.split(|byte| *byte == SEPARATOR) {
+            let text = std::str::from_utf8(body).map_err(|_| Malformed::Payload)?;
+            for piece in text.split(char::from(SEPARATOR)).map(str::as_bytes) {
                 if !packet(Packet::of_text(version, piece)?, piece) {
                     break;
                 }

@@ -81,12 +81,16 @@ impl Closing {
 #[derive(Debug, Default)]
 pub struct Pending {
     frame: Vec<u8>,
+    /// How long the last frame was: the next one may be alike.
+    last: usize,
 }
 
 impl Pending {
     /// Adds a message behind the others.
     pub fn push(&mut self, message: &[u8]) {
-        self.frame.reserve(message.len() + 5);
+        // The end of the frame, and of its line, has room, too.
+        let more = message.len() + 6;
+        self.frame.reserve(if self.frame.is_empty() { more.max(self.last) } else { more });
         self.frame.extend_from_slice(if self.frame.is_empty() { &b"a["[..] } else { b"," });
         quote(message, &mut self.frame);
     }
@@ -107,6 +111,7 @@ impl Pending {
             return None;
         }
         let mut frame = std::mem::take(&mut self.frame);
+        self.last = frame.len() + 2;
         frame.push(b']');
         Some(frame)
     }

@@ -222,11 +222,11 @@ fn asks_for_greeting(request: &Request<'_>) -> bool {
 
 /// The answer where a request has not the one method that is known here.
 fn refused_method(request: &Request<'_>, method: &str) -> Option<Route> {
-    let methods = format!("OPTIONS, {method}");
+    let methods = || format!("OPTIONS, {method}");
     match request.method() {
-        "OPTIONS" => Some(Route::Respond(http::options(&methods))),
         asked if asked == method || (asked == "HEAD" && method == "GET") => None,
-        _ => Some(Route::Respond(http::method_not_allowed(&methods))),
+        "OPTIONS" => Some(Route::Respond(http::options(&methods()))),
+        _ => Some(Route::Respond(http::method_not_allowed(&methods()))),
     }
 }
 

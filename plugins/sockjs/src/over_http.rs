@@ -2,6 +2,7 @@
 //!
 //! Messages wait until a response takes them; those of one turn leave as one frame. Knows nothing of sockets.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use plugin_api::{Close, DisconnectReason, Events, ExchangeId, Kind, Request, TimerId, query_pairs};
@@ -164,18 +165,18 @@ impl OverHttp {
             // The client is told of the close where it listens.
             return events.respond(exchange, http::accepted(up));
         };
-        let messages = match messages(up, request) {
+        let (body, places) = match messages(up, request) {
             Ok(messages) => messages,
             Err(broken) => return events.respond(exchange, http::refusal(500, &broken.to_string())),
         };
-        if messages.iter().any(|message| message.len() > self.seat.endpoint().settings.max_message) {
+        if places.iter().any(|place| place.len() > self.seat.endpoint().settings.max_message) {
             events.respond(exchange, http::refusal(413, "a message is too long"));
             return self.end(Closing::too_long(), DisconnectReason::Limit("max_message_bytes".to_owned()), events);
         }
         // First the answer: a message may end the session.
         events.respond(exchange, http::accepted(up));
-        for message in messages {
-            events.message_owned(Kind::Text, message);
+        for place in places {
+            events.message_owned(Kind::Text, body[place].to_vec());
         }
     }
 
@@ -286,8 +287,8 @@ impl Drop for OverHttp {
     }
 }
 
-/// The messages in the body of a request.
-fn messages(up: Up, request: &Request<'_>) -> Result<Vec<Vec<u8>>, Broken> {
+/// The messages in the body of a request: a copy of it, and where in that they are.
+fn messages(up: Up, request: &Request<'_>) -> Result<(Vec<u8>, Vec<Range<usize>>), Broken> {
     let mut body = match up {
         Up::Jsonp if is_form(request) => {
             let form = std::str::from_utf8(request.body()).map_err(|_| Broken::Encoding)?;
@@ -304,7 +305,7 @@ fn messages(up: Up, request: &Request<'_>) -> Result<Vec<Vec<u8>>, Broken> {
     }
     let mut places = Vec::new();
     incoming::unpack(&mut body, |place| places.push(place))?;
-    Ok(places.into_iter().map(|place| body[place].to_vec()).collect())
+    Ok((body, places))
 }
 
 fn is_form(request: &Request<'_>) -> bool {
