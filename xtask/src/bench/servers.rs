@@ -39,7 +39,7 @@ pub enum Source {
 }
 
 /// All servers, in the table's order.
-pub const SERVERS: [Server; 17] = [
+pub const SERVERS: [Server; 19] = [
     Server {
         name: "limit",
         title: "raw epoll, no framing, no parser: what the kernel alone costs",
@@ -124,6 +124,20 @@ pub const SERVERS: [Server; 17] = [
         dialect: "sock-js",
         path: "/primus",
         source: Source::Transport("sockjs"),
+    },
+    Server {
+        name: "limit-polling",
+        title: "the limit of Engine.IO by polling: raw epoll, the same exchanges",
+        dialect: "engine-io-polling",
+        path: "/primus/",
+        source: Source::Limit,
+    },
+    Server {
+        name: "limit-streaming",
+        title: "the limit of SockJS by XHR streaming: raw epoll, the same exchanges",
+        dialect: "sock-js-streaming",
+        path: "/primus",
+        source: Source::Limit,
     },
     Server {
         name: "engine-io-polling",

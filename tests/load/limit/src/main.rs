@@ -2,9 +2,12 @@
 //!
 //! The first byte of a connection is its role: `e` gets back what it sends, what a `p` sends goes to every `r`. One
 //! read a turn and connection, one write of all that was read: no server on this kernel interface does with less.
+//! A connection that begins with `G` or `P` speaks HTTP ([`exchanges`]): what messages cost at least that requests carry.
 //! It refuses to know what a message is.
 
 #![forbid(unsafe_code)]
+
+mod exchanges;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,6 +15,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use anyhow::{Context, Result};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
+
+use crate::exchanges::Exchanges;
 
 const LISTENER: Token = Token(usize::MAX);
 
@@ -24,6 +29,7 @@ enum Role {
     Echo,
     Publisher,
     Receiver,
+    Http,
 }
 
 struct Connection {
@@ -31,6 +37,8 @@ struct Connection {
     role: Role,
     /// What the socket didn't take: leaves when it is writable again.
     unsent: Vec<u8>,
+    /// The beginning of a request.
+    input: Vec<u8>,
 }
 
 struct Server {
@@ -40,6 +48,9 @@ struct Server {
     connections: Vec<Option<Connection>>,
     free: Vec<usize>,
     receivers: Vec<usize>,
+    exchanges: Exchanges,
+    /// What is being written of an answer.
+    answer: Vec<u8>,
 }
 
 fn main() -> Result<()> {
@@ -61,6 +72,7 @@ fn main() -> Result<()> {
                 server.turn(event.token().0, &mut buffer);
             }
         }
+        server.settle();
     }
 }
 
@@ -69,7 +81,8 @@ impl Server {
         let mut listener = TcpListener::bind(address).with_context(|| format!("can't listen on {address}"))?;
         let poll = Poll::new()?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-        Ok(Self { poll, listener, connections: Vec::new(), free: Vec::new(), receivers: Vec::new() })
+        let (connections, free, receivers, answer) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Ok(Self { poll, listener, connections, free, receivers, exchanges: Exchanges::default(), answer })
     }
 
     fn accept(&mut self) -> Result<()> {
@@ -83,7 +96,7 @@ impl Server {
             let index = self.free.pop().unwrap_or(self.connections.len());
             let interest = Interest::READABLE | Interest::WRITABLE;
             self.poll.registry().register(&mut stream, Token(index), interest)?;
-            let connection = Connection { stream, role: Role::Unknown, unsent: Vec::new() };
+            let connection = Connection { stream, role: Role::Unknown, unsent: Vec::new(), input: Vec::new() };
             match self.connections.get_mut(index) {
                 Some(slot) => *slot = Some(connection),
                 None => self.connections.push(Some(connection)),
@@ -95,8 +108,11 @@ impl Server {
     fn turn(&mut self, index: usize, buffer: &mut [u8]) {
         if self.serve(index, buffer).is_none() {
             self.receivers.retain(|receiver| *receiver != index);
-            if self.connections[index].take().is_some() {
+            if let Some(connection) = self.connections[index].take() {
                 self.free.push(index);
+                if connection.role == Role::Http {
+                    self.exchanges.gone(index);
+                }
             }
         }
     }
@@ -117,9 +133,12 @@ impl Server {
                     b'e' => Role::Echo,
                     b'p' => Role::Publisher,
                     b'r' => Role::Receiver,
+                    b'G' | b'P' => Role::Http,
                     _ => return None,
                 };
-                bytes = &bytes[1..];
+                if connection.role != Role::Http {
+                    bytes = &bytes[1..];
+                }
                 if connection.role == Role::Receiver {
                     self.receivers.push(index);
                 }
@@ -127,6 +146,11 @@ impl Server {
             match connection.role {
                 Role::Echo => connection.send(bytes)?,
                 Role::Publisher => self.fan_out(bytes),
+                Role::Http => {
+                    self.answer.clear();
+                    connection.ask(bytes, index, &mut self.exchanges, &mut self.answer)?;
+                    connection.send(&self.answer)?;
+                }
                 Role::Unknown | Role::Receiver => {}
             }
             // A short read of a stream has emptied it: epoll(7).
@@ -134,6 +158,17 @@ impl Server {
                 return Some(());
             }
         }
+    }
+
+    /// What waits for whom of those that speak HTTP is written.
+    fn settle(&mut self) {
+        let connections = &mut self.connections;
+        self.exchanges.settle(&mut self.answer, |index, bytes| {
+            if let Some(connection) = connections.get_mut(index).and_then(Option::as_mut) {
+                // As in `fan_out`.
+                let _ = connection.send(bytes);
+            }
+        });
     }
 
     fn fan_out(&mut self, bytes: &[u8]) {
@@ -147,6 +182,27 @@ impl Server {
 }
 
 impl Connection {
+    /// Takes all requests that are whole.
+    fn ask(&mut self, bytes: &[u8], index: usize, exchanges: &mut Exchanges, answer: &mut Vec<u8>) -> Option<()> {
+        let mut held = std::mem::take(&mut self.input);
+        let mut rest = if held.is_empty() {
+            bytes
+        } else {
+            held.extend_from_slice(bytes);
+            &held
+        };
+        while !rest.is_empty() {
+            match exchanges.take(rest, index, answer).ok()? {
+                Some(taken) => rest = &rest[taken..],
+                None => {
+                    self.input = rest.to_vec();
+                    break;
+                }
+            }
+        }
+        Some(())
+    }
+
     fn send(&mut self, bytes: &[u8]) -> Option<()> {
         if bytes.is_empty() {
             return Some(());
