@@ -301,12 +301,49 @@ pub fn query_pairs(query: &str) -> impl Iterator<Item = (String, String)> + '_ {
     query_fields(query).map(|(name, value)| (name.into_owned(), value.into_owned()))
 }
 
+/// A name and its value.
+type Pair<'q> = (Cow<'q, str>, Cow<'q, str>);
+
 /// The same, lent where they stand in the query as they are.
-pub fn query_fields(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (percent_decoded(name), percent_decoded(value))
+pub fn query_fields(query: &str) -> impl Iterator<Item = Pair<'_>> {
+    let mut rest = query;
+    std::iter::from_fn(move || {
+        while !rest.is_empty() {
+            let pair;
+            (pair, rest) = next_pair(rest);
+            if pair.is_some() {
+                return pair;
+            }
+        }
+        None
     })
+}
+
+/// The pair at the start of a query, unless nothing stands there, and what follows it. In one look at each byte: queries are short,
+/// and each request of a session has one.
+fn next_pair(query: &str) -> (Option<Pair<'_>>, &str) {
+    let (mut equals, mut end, mut is_plain) = (None, query.len(), true);
+    for (at, byte) in query.bytes().enumerate() {
+        match byte {
+            b'&' => {
+                end = at;
+                break;
+            }
+            b'=' if equals.is_none() => equals = Some(at),
+            b'%' | b'+' => is_plain = false,
+            _ => {}
+        }
+    }
+    let rest = query.get(end + 1..).unwrap_or_default();
+    if end == 0 {
+        return (None, rest);
+    }
+    let (name, value) = match equals {
+        Some(at) => (&query[..at], &query[at + 1..end]),
+        None => (&query[..end], ""),
+    };
+    let decoded = |text| if is_plain { Cow::Borrowed(text) } else { percent_decoded(text) };
+    (Some((decoded(name), decoded(value))), rest)
 }
 
 fn percent_decoded(text: &str) -> Cow<'_, str> {
@@ -396,7 +433,7 @@ mod tests {
 
     #[test]
     fn what_of_a_query_needs_no_decoding_is_lent() {
-        let fields: Vec<_> = query_fields("sid=a-b&c=%64").collect();
+        let fields: Vec<_> = query_fields("&sid=a-b&&c=%64&").collect();
         assert!(
             matches!(&fields[..], [(Cow::Borrowed("sid"), Cow::Borrowed("a-b")), (Cow::Borrowed("c"), Cow::Owned(d))] if d == "d")
         );

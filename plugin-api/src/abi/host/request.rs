@@ -6,13 +6,22 @@ use super::super::types::{RawHeader, RawRequest, extension};
 use crate::request::Request;
 use crate::value;
 
+/// Most requests have no more header fields: those are lent from the stack.
+const FEW: usize = 16;
+
 /// Lends a request to a call.
 pub fn with_raw<T>(request: &Request<'_>, call: impl FnOnce(&RawRequest<'_>) -> T) -> T {
-    let headers: Vec<RawHeader<'_>> = request
-        .headers
-        .iter()
-        .map(|(name, value)| RawHeader { name: RStr::from_str(name), value: RSlice::from_slice(value) })
-        .collect();
+    let lent =
+        request.headers.iter().map(|(name, value)| RawHeader { name: RStr::from_str(name), value: RSlice::from_slice(value) });
+    let mut few = [RawHeader { name: RStr::from_str(""), value: RSlice::EMPTY }; FEW];
+    let many: Vec<RawHeader<'_>>;
+    let headers = if let Some(few) = few.get_mut(..request.headers.len()) {
+        few.iter_mut().zip(lent).for_each(|(slot, header)| *slot = header);
+        &*few
+    } else {
+        many = lent.collect();
+        &many
+    };
     let spark_id = request
         .spark_id
         .as_deref()
@@ -29,7 +38,7 @@ pub fn with_raw<T>(request: &Request<'_>, call: impl FnOnce(&RawRequest<'_>) -> 
         path: RStr::from_str(&request.path),
         rest: RStr::from_str(&request.rest),
         query: RStr::from_str(&request.query),
-        headers: RSlice::from_slice(&headers),
+        headers: RSlice::from_slice(headers),
         body: RSlice::from_slice(&request.body),
         address: RStr::from_str(&request.address),
         scheme: RStr::from_str(&request.scheme),
