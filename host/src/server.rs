@@ -143,7 +143,9 @@ impl Server {
             // The plugins' addresses would not fit either: what the predecessor says to it is the whole answer.
             predecessor.receive(&ready)?;
         }
+        let watch = predecessor.watch()?;
         let (house, plugins) = Self::complete(&config, linked, Some(places))?;
+        drop(watch);
         let serving = house.snapshot.load().generations.iter().map(|generation| generation.name().to_owned()).collect();
         ready.plugins = Some(serving);
         let mut estate = predecessor.receive(&ready)?;

@@ -4,7 +4,7 @@
  */
 
 import assert from 'node:assert/strict';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -14,7 +14,7 @@ import WebSocket from 'ws';
 import { connected, kinds } from '../conformance/clients.js';
 import { Connection } from '../conformance/connection.js';
 import { Peer, TEXT, frame } from '../conformance/frames.js';
-import { build } from '../conformance/server.js';
+import { build, defaults } from '../conformance/server.js';
 import { next, until } from '../conformance/waiting.js';
 import { Asker, REQUEST, isLast } from './asker.js';
 import { command, follow } from './command.js';
@@ -450,6 +450,21 @@ describe('an upgrade to', () => {
     await fails(t, server, /not ready: the other process did not answer in time/);
   });
 
+  test('a process that hangs does not outlive the one that it was to follow', async (t) => {
+    const tables = { server: { start_timeout: '1h' }, panicking: { enabled: false } };
+    const server = await Succession.startFor(t, { plugins: [...defaults.plugins, 'lifecycle_panicking'], tables });
+    const other = join(server.directory, 'other.toml');
+    writeFileSync(other, server.configuration({ ...tables, panicking: { hangs_at: 'start' } }));
+    const [pid, program] = [join(server.directory, 'pid'), join(build, 'switchboard')];
+    script(server, `#!/bin/sh\necho $$ > ${pid}.new && mv ${pid}.new ${pid}\nexec ${program} serve --config ${other}\n`);
+    process.kill(server.pid, 'SIGUSR2');
+    const successor = Number(await until('the new process', () => existsSync(pid) && readFileSync(pid, 'utf8')));
+    t.after(() => isAlive(successor) && process.kill(successor, 'SIGKILL'));
+    await until('it to hang', () => threads(successor).includes('start panicking'));
+    process.kill(server.pid, 'SIGKILL');
+    await until('its end', () => !isAlive(successor));
+  });
+
   test('a process that speaks another version of the hand-over', async (t) => {
     const server = await Succession.startFor(t);
     script(server, "#!/bin/sh\nprintf 'SWBU\\011\\000\\001\\000\\000\\000\\000\\000' >&0\nexec sleep 600\n");
@@ -487,6 +502,17 @@ describe('an upgrade to', () => {
 });
 
 /** Puts a script in the place of the binary. */
+/** The names of a process's threads, those that end meanwhile left out. */
+function threads(process_) {
+  return readdirSync(`/proc/${process_}/task`).flatMap((id) => {
+    try {
+      return [readFileSync(`/proc/${process_}/task/${id}/comm`, 'utf8').trim()];
+    } catch {
+      return [];
+    }
+  });
+}
+
 function script(server, text) {
   const file = join(server.directory, 'script');
   writeFileSync(file, text, { mode: 0o755 });

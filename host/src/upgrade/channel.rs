@@ -10,6 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recvmsg,
     sendmsg,
@@ -180,6 +181,13 @@ impl Channel {
         (&self.socket).write_all(&header[sent..])?;
         (&self.socket).write_all(body)?;
         Ok(())
+    }
+
+    /// Waits so long for the other process's end, and says whether it has come. What is said meanwhile stays to be received. `[any]`
+    pub fn is_left_within(&self, time: Duration) -> bool {
+        let mut watched = [PollFd::new(&self.socket, PollFlags::empty())];
+        let time = Timespec { tv_sec: time.as_secs().cast_signed(), tv_nsec: time.subsec_nanos().into() };
+        poll(&mut watched, Some(&time)).is_ok_and(|_| watched[0].revents().contains(PollFlags::HUP))
     }
 
     /// The next frame, whole, if it has come by then.

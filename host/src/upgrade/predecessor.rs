@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use plugin_api::{DisconnectReason, value};
@@ -22,6 +23,9 @@ use crate::operator::place::Shared;
 
 /// How long the predecessor may take to the next frame.
 const TOLD_WITHIN: Duration = Duration::from_secs(60);
+
+/// How often it is looked whether the predecessor still has to be watched.
+const LOOKED_AFTER: Duration = Duration::from_secs(1);
 
 /// What a shard gets.
 #[derive(Default)]
@@ -56,6 +60,18 @@ pub struct Estate {
     pub plugins: Vec<(String, Vec<u8>)>,
     /// The control socket.
     pub control: Option<Shared>,
+}
+
+/// See [`Predecessor::watch`].
+#[derive(Default)]
+pub struct Watch {
+    over: Arc<AtomicBool>,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Release);
+    }
 }
 
 /// The process that this one is to follow.
@@ -99,6 +115,26 @@ impl Predecessor {
             sockets.places.push(((record.plugin, record.written), address, listeners));
         }
         Ok(sockets)
+    }
+
+    /// While the value lives, this process ends when the predecessor does: it has begun to start plugins, and one of them may hang,
+    /// for ever perhaps, with listening sockets on which nobody would accept.
+    ///
+    /// # Errors
+    ///
+    /// There is no thread for it.
+    pub fn watch(&self) -> std::io::Result<Watch> {
+        let (watch, channel) = (Watch::default(), Arc::clone(&self.channel));
+        let over = Arc::clone(&watch.over);
+        std::thread::Builder::new().name("follows".to_owned()).spawn(move || {
+            while !over.load(Ordering::Acquire) {
+                if channel.is_left_within(LOOKED_AFTER) && !over.load(Ordering::Acquire) {
+                    tracing::error!("the process to be followed is gone before this one was complete: it ends, too");
+                    std::process::exit(1);
+                }
+            }
+        })?;
+        Ok(watch)
     }
 
     /// Says what this process is, now that it is complete, and takes what it is handed over.
