@@ -10,6 +10,7 @@ import { describe, test } from 'node:test';
 import { Account } from './bench/account.js';
 import { run } from './bench/bench.js';
 import { Random } from './bench/random.js';
+import { run as upgrades } from './bench/upgrade.js';
 
 describe('the account of numbers', () => {
   const of = (numbers) => {
@@ -67,4 +68,13 @@ test('while plugins are replaced, disabled, corrupted and panic, each message co
     faults: [],
   });
   assert.ok(result.reloads > 0 && result.sent > 1_000 && result.promised > 0, JSON.stringify(result));
+});
+
+test('upgrades are measured with all connections that there are, and break none', async () => {
+  const results = await upgrades({ rounds: 2, idle: 300, active: 10 });
+  assert.equal(results.length, 2);
+  for (const { pause, waited } of results) {
+    assert.match(pause, /^[\d.]+[mµ]?s$/);
+    assert.ok(waited > 0);
+  }
 });

@@ -37,6 +37,9 @@ pub const MOST: usize = 250;
 /// How long the other side may take to make room.
 const TAKEN_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long what the other side has said before its end may take to be read: it is there already.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// What a frame is. Numbers are never used for another purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -135,8 +138,8 @@ impl From<io::Error> for ChannelError {
 /// One end.
 pub struct Channel {
     socket: UnixStream,
-    /// Frames of several threads don't mix.
-    writing: Mutex<()>,
+    /// Frames of several threads don't mix. Holds why the other side has given up, where that was found while writing.
+    writing: Mutex<Option<String>>,
 }
 
 impl Channel {
@@ -147,14 +150,14 @@ impl Channel {
     /// The socket takes no time limit.
     pub fn new(socket: UnixStream) -> io::Result<Self> {
         socket.set_write_timeout(Some(TAKEN_WITHIN))?;
-        Ok(Self { socket, writing: Mutex::new(()) })
+        Ok(Self { socket, writing: Mutex::default() })
     }
 
     /// Writes one frame. `[any]`
     ///
     /// # Errors
     ///
-    /// The body or the number of descriptors is over the limit, or the other side is gone or takes nothing.
+    /// The body or the number of descriptors is over the limit, or the other side is gone or takes nothing; why, if it has said so.
     pub fn send(&self, kind: Kind, body: &[u8], descriptors: &[BorrowedFd<'_>]) -> Result<(), ChannelError> {
         if body.len() > LONGEST {
             return Err(ChannelError::Nonsense("a record is longer than 256 MiB"));
@@ -165,14 +168,38 @@ impl Channel {
         header[6] = kind as u8;
         header[7] = u8::try_from(descriptors.len()).map_err(|_| ChannelError::Nonsense("too many descriptors at once"))?;
         header[8..].copy_from_slice(&(body.len() as u32).to_le_bytes());
-        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reason = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.write(&header, body, descriptors) {
+            Err(ChannelError::Gone) => {
+                if reason.is_none() {
+                    *reason = self.last_words();
+                }
+                Err(reason.clone().map_or(ChannelError::Gone, ChannelError::GaveUp))
+            }
+            written => written,
+        }
+    }
+
+    /// Why the other side has given up, which is gone by now.
+    fn last_words(&self) -> Option<String> {
+        let soon = Instant::now() + LAST_WORDS;
+        loop {
+            match self.receive(soon) {
+                Ok(_) => {}
+                Err(ChannelError::GaveUp(reason)) => return Some(reason),
+                Err(_) => return None,
+            }
+        }
+    }
+
+    fn write(&self, header: &[u8; HEADER], body: &[u8], descriptors: &[BorrowedFd<'_>]) -> Result<(), ChannelError> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
         let mut beside = SendAncillaryBuffer::new(&mut space);
         if !descriptors.is_empty() && !beside.push(SendAncillaryMessage::ScmRights(descriptors)) {
             return Err(ChannelError::Nonsense("too many descriptors at once"));
         }
         let sent = loop {
-            match sendmsg(&self.socket, &[IoSlice::new(&header)], &mut beside, SendFlags::NOSIGNAL) {
+            match sendmsg(&self.socket, &[IoSlice::new(header)], &mut beside, SendFlags::NOSIGNAL) {
                 Err(rustix::io::Errno::INTR) => {}
                 sent => break sent.map_err(io::Error::from)?,
             }
@@ -346,5 +373,19 @@ mod tests {
         let (one, other) = pair();
         one.give_up("another address");
         assert_eq!(other.expect(Kind::Ready, soon()).unwrap_err().to_string(), "another address");
+    }
+
+    #[test]
+    fn it_also_reaches_who_still_writes_when_the_other_side_is_gone() {
+        let (one, other) = pair();
+        one.send(Kind::Ready, b"", &[]).unwrap();
+        one.give_up("no room");
+        drop(one);
+        for _ in 0..2 {
+            assert_eq!(other.send(Kind::Letters, b"", &[]).unwrap_err().to_string(), "no room");
+        }
+        let (one, other) = pair();
+        drop(one);
+        assert!(matches!(other.send(Kind::Letters, b"", &[]), Err(ChannelError::Gone)));
     }
 }
