@@ -176,6 +176,29 @@ describe('other origins', () => {
     assert.equal((await request('/primus/spec', { to: choosy })).status, 200);
   });
 
+  test('what a page of another site has fetched without its origin opens no session', ours, async (t) => {
+    const plugins = ['json', 'websocket', 'engine_io', 'sockjs', 'sse', 'conformance_app'];
+    const [alone, open] = [await startFor(t, { plugins, origins: [] }), await startFor(t, { plugins, origins: ['*'] })];
+    const script = { 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'no-cors', 'Sec-Fetch-Dest': 'script' };
+    for (const path of ['/primus/000/script/jsonp?c=call', '/primus/?EIO=4&transport=polling']) {
+      assert.equal((await request(path, { headers: script, to: alone })).status, 403, path);
+      assert.equal((await request(path, { headers: script, to: open })).status, 200, path);
+      assert.equal((await request(path, { headers: { ...script, 'Sec-Fetch-Site': 'same-origin' }, to: alone })).status, 200, path);
+    }
+    // The client itself is everybody's.
+    assert.equal((await request('/primus/primus.js', { headers: script, to: alone })).status, 200);
+  });
+
+  test('a page that carries for the page around it may be in the frame of those that may connect', ours, async (t) => {
+    const framed = async (origins) => {
+      const to = await startFor(t, { plugins: ['json', 'sockjs', 'conformance_app'], origins });
+      return (await request('/primus/iframe.html', { to })).headers['content-security-policy'];
+    };
+    assert.equal(await framed([]), "frame-ancestors 'self'");
+    assert.equal(await framed(['https://friend.example']), "frame-ancestors 'self' https://friend.example");
+    assert.equal(await framed(['*']), undefined);
+  });
+
   test('are strangers as long as none is listed', ours, async (t) => {
     const alone = await startFor(t, { origins: [] });
     const stranger = await request('/primus/spec', { to: alone, headers: { Origin: 'http://page.example' } });

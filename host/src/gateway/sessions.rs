@@ -21,6 +21,7 @@ use super::coming::Coming;
 use super::heir::{self, heir_of};
 use super::rewound::Rewound;
 use crate::house::House;
+use crate::http::cors;
 use crate::inbox::Command;
 use crate::inbox::exchange::{Exchange, Reply};
 use crate::shard::Shard;
@@ -68,6 +69,7 @@ impl Seat {
         let Some(info) = found(house, &snapshot.transports[self.transport], public) else { return Ok(None) };
         let limit = snapshot.config.server.max_exchanges.get();
         UnderWay::begin(info, limit).map(Some).ok_or_else(|| {
+            tracing::debug!(public, limit, "a request is refused: so many of its session are under way (max_exchanges)");
             let refusal = format!("more than {limit} requests of the session are under way (max_exchanges)\n");
             Box::new(text(StatusCode::TOO_MANY_REQUESTS, refusal))
         })
@@ -111,7 +113,7 @@ pub(super) fn routed(snapshot: &Snapshot, request: &Request<'_>) -> Routed {
         };
         let session = match route {
             Route::Pass => continue,
-            Route::Respond(response) => return answered(snapshot, response),
+            Route::Respond(response) => return answered(snapshot, framed(snapshot, response)),
             Route::Open => Which::New { bare: false },
             Route::OpenBare => Which::New { bare: true },
             Route::Session(public) => Which::Known(public),
@@ -219,6 +221,11 @@ impl Visit {
     ) -> Result<Dispatched, Box<Response<Bytes>>> {
         if self.shard.is_going_down() {
             return Err(unavailable("the server is going down\n"));
+        }
+        if request.header("origin").is_none()
+            && !snapshot.cors.opens(request.header("sec-fetch-site"), request.header("sec-fetch-mode"))
+        {
+            return Err(Box::new(cors::refused()));
         }
         let heir = heir_of(self.shard.house(), request).map_err(|refusal| Box::new(refused(&refusal)))?;
         let bare = bare || heir.is_some();
@@ -330,6 +337,16 @@ impl Visit {
 pub(super) fn begin(shard: &Rc<Shard>, id: SparkId) {
     let shard = Rc::clone(shard);
     tokio::task::spawn_local(async move { shard.announce(id).await });
+}
+
+/// A transport's answer; one that is a page says whose frame it may be in.
+fn framed(snapshot: &Snapshot, response: plugin_api::Response) -> plugin_api::Response {
+    let is_page =
+        |(name, value): &(String, String)| name.eq_ignore_ascii_case("content-type") && value.starts_with("text/html");
+    match snapshot.cors.framed_by() {
+        Some(policy) if response.headers.iter().any(is_page) => response.with_header("content-security-policy", policy),
+        _ => response,
+    }
 }
 
 /// The session of a transport by its public id: one of another transport is none of this one's, though it names the spark.

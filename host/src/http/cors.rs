@@ -3,6 +3,10 @@
 //! A request without `Origin` comes from no page of another site and passes. A page of the host that it asks for passes.
 //! Any other needs its origin in the configuration. Unlike Primus, no origin is reflected that isn't listed, and
 //! upgrades are held to the same list ([`Cors::allows`]).
+//!
+//! Two ways around it are closed. A browser asks for another site's script or picture without an `Origin`, but tells that it is
+//! another one (Fetch Metadata Request Headers): such a request opens no session ([`Cors::opens`]). And a page that a transport
+//! brings, to be put into a frame, would carry for any page around it: it says whose frame it may be in ([`Cors::framed_by`]).
 
 use std::borrow::Cow;
 
@@ -33,6 +37,7 @@ pub struct Cors {
     max_age: HeaderValue,
     /// Answers that differ by origin say so, also to those who sent none: a cache must not mix them up.
     vary: HeaderMap,
+    framed_by: Option<String>,
 }
 
 impl Cors {
@@ -57,6 +62,7 @@ impl Cors {
             exposed: names(&options.exposed),
             max_age: value(options.max_age.as_secs().to_string()),
             vary,
+            framed_by: framed_by(&options.origins),
         }
     }
 
@@ -69,6 +75,19 @@ impl Cors {
     pub fn allows_beside(&self, origin: &str, host: &str) -> bool {
         let page = origin.split_once("://").map(|(_, authority)| without_port(authority));
         self.allows(origin, None) || page.is_some_and(|page| page.eq_ignore_ascii_case(without_port(host)))
+    }
+
+    /// Whether a request that tells no origin may open a session; `site` and `mode` are its `Sec-Fetch-Site` and `-Mode`.
+    ///
+    /// A browser that sends these fields can ask across origins and tell its own, so that a listed page loses nothing.
+    pub fn opens(&self, site: Option<&str>, mode: Option<&str>) -> bool {
+        let of_another_site = matches!(site, Some("cross-site" | "same-site")) && mode == Some("no-cors");
+        self.any || !of_another_site
+    }
+
+    /// The `Content-Security-Policy` of a page that pages may put into a frame which may use the server; `None`: all may.
+    pub fn framed_by(&self) -> Option<&str> {
+        self.framed_by.as_deref()
     }
 
     /// Judges a request. `host` as for [`Self::allows`].
@@ -166,6 +185,15 @@ fn without_port(authority: &str) -> &str {
     }
 }
 
+/// Whose frame a page may be in (CSP Level 3, section 6.4.2). What could end the directive is no origin.
+fn framed_by(origins: &[String]) -> Option<String> {
+    if origins.iter().any(|origin| origin == "*") {
+        return None;
+    }
+    let named = origins.iter().filter(|origin| !origin.contains([';', ',', ' ']) && origin.contains("://"));
+    Some(named.fold("frame-ancestors 'self'".to_owned(), |policy, origin| policy + " " + origin))
+}
+
 fn value(text: String) -> HeaderValue {
     HeaderValue::try_from(text).expect("methods, header names and numbers are valid in a header")
 }
@@ -236,6 +264,26 @@ mod tests {
         for other in ["http://a.example", "http://b.example:8080", "null", "", "http://a.example:8080.evil"] {
             is_refused(&options, other);
         }
+    }
+
+    #[test]
+    fn what_another_site_has_a_browser_fetch_without_an_origin_opens_no_session() {
+        let (named, any) = (Cors::new(&options(&["https://b.example"])), Cors::new(&options(&["*"])));
+        for site in ["cross-site", "same-site"] {
+            assert!(!named.opens(Some(site), Some("no-cors")));
+            assert!(named.opens(Some(site), Some("cors")), "it tells its origin");
+            assert!(any.opens(Some(site), Some("no-cors")));
+        }
+        assert!(named.opens(Some("same-origin"), Some("no-cors")));
+        assert!(named.opens(None, None), "no browser, or an old one");
+    }
+
+    #[test]
+    fn a_page_in_a_frame_serves_those_that_may_use_the_server() {
+        assert_eq!(Cors::new(&options(&[])).framed_by(), Some("frame-ancestors 'self'"));
+        let listed = Cors::new(&options(&["https://b.example", "null", "https://c.example; x"]));
+        assert_eq!(listed.framed_by(), Some("frame-ancestors 'self' https://b.example"));
+        assert_eq!(Cors::new(&options(&["*"])).framed_by(), None);
     }
 
     #[test]
