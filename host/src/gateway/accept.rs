@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
@@ -13,12 +13,16 @@ use crate::shard::standing::Stage;
 /// How long what was sent may wait for the peer to take it (TCP_USER_TIMEOUT, RFC 5482).
 const TAKEN_WITHIN: Duration = Duration::from_secs(60);
 
+/// How often the log is told at most that none can be accepted: clients can bring that about.
+const TOLD_EACH: Duration = Duration::from_secs(10);
+
 /// Accepts connections; each goes to `serve` in a task of its own.
 pub async fn accept<F>(shard: Rc<Shard>, listener: TcpListener, serve: impl Fn(Rc<Shard>, TcpStream, SocketAddr) -> F)
 where
     F: Future<Output = ()> + 'static,
 {
     let mut stage = shard.stage();
+    let mut told: Option<Instant> = None;
     loop {
         match stage.wait_for(|stage| *stage != Stage::HandingOver).await {
             Ok(stage) if *stage == Stage::Serving => {}
@@ -40,7 +44,10 @@ where
             }
             Err(error) => {
                 // Most often no file descriptor is free: that passes, and asking again at once would only burn time.
-                tracing::warn!(%error, "a connection can't be accepted");
+                if told.is_none_or(|told| told.elapsed() >= TOLD_EACH) {
+                    tracing::warn!(%error, "connections can't be accepted: is the limit of open files (ulimit -n) too low?");
+                    told = Some(Instant::now());
+                }
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }

@@ -87,6 +87,7 @@ impl Shard {
             self.linger(Lingering::new(stream, out, Instant::now()));
         }
         let reason = ending.unwrap_or_else(|| reason.clone());
+        tracing::debug!(spark = %id, ?reason, "a session has ended");
         self.departed.borrow_mut().push_back(Departed { id, reason: announced.then_some(reason), bare });
         self.wake();
     }
