@@ -22,6 +22,8 @@ const FAILED: (u16, &str) = (1011, "a plugin failed");
 enum Got {
     /// So many bytes, and the session has seen them.
     Bytes(usize),
+    /// The same, and it has written by itself to a client that does not read: the answers to pings, say.
+    Unread(usize),
     /// The session failed at them.
     Failed(Fault),
     /// Nothing more for now.
@@ -41,6 +43,10 @@ impl Shard {
                 if count == scratch.len() {
                     self.eager.borrow_mut().push(id);
                 }
+            }
+            Got::Unread(count) => {
+                self.carry_out(id, &mut sink, &scratch[..count]);
+                self.reads_too_slowly(id);
             }
             Got::Failed(fault) => self.session_failed(id, "a session's receive", &fault),
             Got::Dry => {}
@@ -66,15 +72,23 @@ impl Shard {
         if spark.out.tail.capacity() == 0 {
             spark.out.tail = self.spare_buffer();
         }
+        let before = spark.out.tail.len();
         let result = spark.call(sink, |session, sink| session.receive(&mut scratch[..count], sink));
         if !spark.dirty {
             spark.dirty = true;
             self.dirty.borrow_mut().push(id);
         }
         match result {
+            Ok(()) if spark.out.tail.len() > before && spark.out.len() > self.most_unread() => Got::Unread(count),
             Ok(()) => Got::Bytes(count),
             Err(fault) => Got::Failed(fault),
         }
+    }
+
+    /// What may wait for a spark at most while its session writes by itself. Messages are held to `max_buffered` before; their
+    /// frames may be longer than they.
+    fn most_unread(&self) -> usize {
+        self.snapshot.borrow().config.server.max_buffered.as_usize().saturating_mul(2)
     }
 
     /// Hands a spark bytes that were read before its socket was the shard's.

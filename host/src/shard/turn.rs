@@ -246,7 +246,7 @@ impl Shard {
 
     /// Writes what waits, each spark's in one go. What a socket does not take now waits for it to be writable.
     fn flush_dirty(&self) {
-        let (mut broken, mut slow) = (Vec::new(), Vec::new());
+        let mut broken = Vec::new();
         loop {
             let mut dirty = self.dirty.take();
             if dirty.is_empty() {
@@ -260,7 +260,6 @@ impl Shard {
                     let Some(stream) = spark.stream.as_mut() else { continue };
                     match spark.out.flush(stream) {
                         Ok(Flushed::All) => self.give_buffer(std::mem::take(&mut spark.out.tail)),
-                        Ok(Flushed::Waiting) if spark.out.len() > self.most_waiting() => slow.push(id),
                         Ok(Flushed::Waiting) => {}
                         Err(_) => broken.push(id),
                     }
@@ -269,15 +268,6 @@ impl Shard {
             for id in broken.drain(..) {
                 self.carrier_gone(id);
             }
-            for id in slow.drain(..) {
-                self.reads_too_slowly(id);
-            }
         }
-    }
-
-    /// What may wait for a spark at most, with what its session writes by itself, the answers to pings say. Messages are held to
-    /// `max_buffered` before; their frames may be longer than they.
-    fn most_waiting(&self) -> usize {
-        self.snapshot.borrow().config.server.max_buffered.as_usize().saturating_mul(2)
     }
 }
