@@ -68,6 +68,11 @@ export interface PrimusOptions {
   transport?: Record<string, any>;
   /** How many messages may wait for a connection; beyond it the oldest is lost. Default: Infinity. */
   queueSize?: number;
+  /**
+   * How long a transport has for itself before the next one begins beside it, in milliseconds; what worked the last time has four
+   * times as long. Default: 1000.
+   */
+  headStart?: number;
   /** Whether to look for a better transport than the one that works, and to move there. Default: true. */
   upgrade?: boolean;
   /** The WebSocket constructor to use. Default: the global one, or else that of the package `ws`. */
@@ -85,6 +90,7 @@ export interface Options extends PrimusOptions {
   strategy: string;
   transport: Record<string, any>;
   queueSize: number;
+  headStart: number;
 }
 
 export interface ParsedUrl {
@@ -153,12 +159,20 @@ export declare class EventEmitter {
   eventNames(): (string | symbol)[];
 }
 
+/** Why a transport did not open. */
+export interface TransportFailure {
+  /** Its name. */
+  transport: string;
+  error: any;
+}
+
 /** The client's own events and what their listeners get. */
 export interface PrimusEvents {
   /** The connection is open: the first one, or another after a reconnect. */
   open: () => void;
   /** A message; `raw` is what it was decoded from. */
   data: (data: any, raw: any) => void;
+  /** Something failed. When several transports were tried and none came through, `failures` says why each did not. */
   error: ErrorListener;
   /** A connection ended; another may follow. */
   close: () => void;

@@ -61,7 +61,7 @@ async function blocked(t, server) {
     }
   };
   await tab.route(offers, tab.misled);
-  await tab.goto(`${server.url}/index.html`);
+  await tab.goto(`${server.url}/index.html?headStart=1000`);
   await tab.waitForFunction(() => window.events.includes('open'));
   await tab.evaluate(() => {
     window.moves = [];

@@ -92,6 +92,14 @@ test("while others are under way, the failure of the last one is not the end", (
   assert.deepEqual(transports[0].last.sent, ["hello"]);
 });
 
+test("the head start is an option", (t) => {
+  const { tick, begun } = racing(t, { headStart: 5_000 });
+  tick(4_999);
+  assert.deepEqual(begun(), [1, 0, 0]);
+  tick(1);
+  assert.deepEqual(begun(), [1, 1, 0]);
+});
+
 test("`end` closes all that is under way", (t) => {
   const { client, transports, tick, begun } = racing(t);
   tick(1_000);

@@ -458,8 +458,9 @@ var core = (() => {
   // src/options.js
   function normalize(given, definition) {
     const { queueSize = Infinity, timeout = 1e4, pingTimeout = definition.pingTimeout, reconnect = {}, transport = {} } = given;
+    const { headStart = 1e3 } = given;
     const strategy = strategyNames(given.strategy, definition.authorization);
-    return { ...given, queueSize, timeout, pingTimeout, reconnect, transport, strategy };
+    return { ...given, queueSize, timeout, pingTimeout, reconnect, transport, headStart, strategy };
   }
 
   // src/pipe.js
@@ -713,8 +714,7 @@ var core = (() => {
   }
 
   // src/race.js
-  var HEAD_START_MS = 1e3;
-  var TRUSTED_HEAD_START_MS = 4e3;
+  var TRUST = 4;
   var Race = class {
     #primus;
     #owner;
@@ -743,8 +743,8 @@ var core = (() => {
       const part = this.#waiting.shift();
       if (this.#over || !part) return;
       const last = this.#waiting.length === 0;
-      const headStart = part.name === this.#trusted ? TRUSTED_HEAD_START_MS : HEAD_START_MS;
-      if (!last) this.#primus.timers.setTimeout("head-start", () => void (this.#mayBegin() && this.next()), headStart);
+      const headStartMs = this.#primus.options.headStart * (part.name === this.#trusted ? TRUST : 1);
+      if (!last) this.#primus.timers.setTimeout("head-start", () => void (this.#mayBegin() && this.next()), headStartMs);
       this.#run(part, last);
     }
     /** Ends it; what is under way is closed. */

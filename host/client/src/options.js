@@ -15,6 +15,7 @@ import { strategyNames } from "./strategy.js";
  */
 export function normalize(given, definition) {
   const { queueSize = Infinity, timeout = 10_000, pingTimeout = definition.pingTimeout, reconnect = {}, transport = {} } = given;
+  const { headStart = 1_000 } = given;
   const strategy = strategyNames(given.strategy, definition.authorization);
-  return { ...given, queueSize, timeout, pingTimeout, reconnect, transport, strategy };
+  return { ...given, queueSize, timeout, pingTimeout, reconnect, transport, headStart, strategy };
 }

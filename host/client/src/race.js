@@ -11,11 +11,11 @@
 
 import { carriageOf } from "./carriage.js";
 
-/** The head start of a transport. */
-const HEAD_START_MS = 1_000;
-
-/** That of the one that worked the last time: it will again, and a session that is opened in vain costs the server something. */
-const TRUSTED_HEAD_START_MS = 4_000;
+/**
+ * By how much longer the one that worked the last time has for itself: it will again, and a session that is opened in vain costs the
+ * server something.
+ */
+const TRUST = 4;
 
 /**
  * Whose connection it is to be.
@@ -64,8 +64,8 @@ export class Race {
     const part = this.#waiting.shift();
     if (this.#over || !part) return;
     const last = this.#waiting.length === 0;
-    const headStart = part.name === this.#trusted ? TRUSTED_HEAD_START_MS : HEAD_START_MS;
-    if (!last) this.#primus.timers.setTimeout("head-start", () => void (this.#mayBegin() && this.next()), headStart);
+    const headStartMs = this.#primus.options.headStart * (part.name === this.#trusted ? TRUST : 1);
+    if (!last) this.#primus.timers.setTimeout("head-start", () => void (this.#mayBegin() && this.next()), headStartMs);
     this.#run(part, last);
   }
 

@@ -14,6 +14,7 @@ const options: PrimusOptions = {
   network: false,
   transport: { headers: { authorization: "Basic …" } },
   queueSize: 100,
+  headStart: 500,
   emitter: { timeout: 5000 },
 };
 
