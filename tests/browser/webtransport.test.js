@@ -22,7 +22,7 @@ before(async () => {
 });
 after(() => browser.close());
 
-const plugins = ['json', 'msgpack', 'websocket', 'webtransport', 'conformance_app'];
+const plugins = ['json', 'ejson', 'binary', 'msgpack', 'cbor', 'raw', 'websocket', 'webtransport', 'conformance_app'];
 
 /** A server whose client has these transports. */
 function serving(t, transports, settings = {}) {
@@ -50,15 +50,20 @@ async function received(tab, count) {
 /** What the client is connected by. */
 const transport = (tab) => tab.evaluate(() => window.primus.transportName);
 
-for (const parser of ['json', 'msgpack']) {
+for (const parser of ['json', 'ejson', 'binary', 'msgpack', 'cbor', 'raw']) {
   test(`every message comes back in order over WebTransport, by ${parser}`, async (t) => {
     const server = await serving(t, ['webtransport'], { parser });
     const tab = await opened(t, server);
     assert.equal(await transport(tab), 'webtransport');
-    const messages = ['text', { object: [1, null, true] }, 'a\u2028b 👋', 7, 'x'.repeat(70_000), 'y'.repeat(2_000_000)];
-    for (let number = 0; number < 500; number += 1) messages.push(number);
+    const messages = ['text', '\ufeffa', 'a\u2028b 👋', 'x'.repeat(70_000), 'y'.repeat(2_000_000)];
+    if (parser !== 'raw') messages.push('', { object: [1, null, true] }, 7);
+    for (let number = 0; number < 500; number += 1) messages.push(parser === 'raw' ? `${number}` : number);
     await write(tab, ...messages);
     assert.deepEqual(await received(tab, messages.length), messages);
+    if (parser === 'json') return;
+    await tab.evaluate(() => window.primus.write(new Uint8Array([0, 255, 128])));
+    await received(tab, messages.length + 1);
+    assert.deepEqual(await tab.evaluate(() => Array.from(new Uint8Array(window.received.at(-1)))), [0, 255, 128]);
   });
 }
 
