@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { partText } from "../parsers/parsers.js";
-import { json, loadClient, next, websocket } from "./support/client.js";
+import { json, loadClient, next, record, websocket } from "./support/client.js";
+import { scriptedClient } from "./support/scripted.js";
 import { connect, startServer } from "./support/server.js";
 
 /** The part of a parser plugin. */
@@ -70,3 +71,19 @@ test("a parser that the client was not assembled with is refused by its name", (
     });
   }
 });
+
+/** What each parser can't read. */
+const broken = { json: '{"a":', ejson: '{"$binary":7}', binary: [0xc4], msgpack: [0xc1], cbor: [0xff] };
+
+for (const [name, wire] of Object.entries(broken)) {
+  test(`${name}: what can't be read is an error, and the connection goes on`, async (t) => {
+    const parts = name === "json" ? [] : [await parser(name)];
+    const { client, transport, open } = scriptedClient(t, { extensions: parts, options: { parser: name } });
+    open();
+    const seen = record(client, ["error", "data", "close", "end"], (event, detail) => (event === "data" ? detail : undefined));
+    transport.last.events.message(typeof wire === "string" ? wire : Uint8Array.from(wire).buffer);
+    client.encoder("fine", (_, encoded) => transport.last.events.message(encoded));
+    assert.deepEqual(seen, ["error", "data fine"]);
+    assert.equal(client.readyState, 3);
+  });
+}
