@@ -3,6 +3,7 @@
  */
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, linkSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,6 +35,37 @@ describe('nothing is loaded', () => {
     assert.ok(line.includes(`${server.directory} may be written by others (mode 0777); run: chmod go-w ${server.directory}`), line);
     chmodSync(server.directory, 0o755);
     await until('the plugins', async () => (await fetch(server.at(''))).status === 426);
+  });
+
+  test('from a folder that others may write by `switchboard reload` either, until they may not', async (t) => {
+    const { server, steady } = await serving(t, greeter);
+    for (const folder of [server.plugins, server.directory]) {
+      chmodSync(folder, 0o777);
+      const { code, err } = await command(server, 'reload', 'greeter');
+      assert.equal(code, 1);
+      assert.match(err, /greeter: \S+ may be written by others \(mode 0777\).*the former generation goes on/);
+      chmodSync(folder, 0o755);
+    }
+    const { code, err } = await command(server, 'reload', 'greeter');
+    assert.equal(code, 0, err);
+    await steady.goesOn();
+  });
+
+  test('that is no file, and a pipe holds nobody up', async (t) => {
+    const server = await startFor(t, greeter);
+    const mark = server.log.length;
+    const pipe = join(server.plugins, 'libpipe.so');
+    execFileSync('mkfifo', [pipe]);
+    assert.match(await complaint(server, mark), /libpipe\.so is not a regular file$/);
+    for (const args of [['check', pipe], ['pin']]) {
+      const { code, out, err } = await command(server, ...args);
+      assert.equal(code, 1);
+      assert.match(out + err, /libpipe\.so is not a regular file/);
+    }
+    assert.match((await command(server, 'plugins')).out, /^pipe .*refused: \S+libpipe\.so is not a regular file$/m);
+    assert.equal(await answer(server, 'greet'), 'greetings from one');
+    await server.restart('SIGTERM');
+    assert.equal(await answer(server, 'greet'), 'greetings from one');
   });
 
   test('that others may write, until they may not', async (t) => {

@@ -6,9 +6,8 @@ use std::{
     process::ExitCode,
 };
 
-use sha2::{Digest, Sha256};
-
 use crate::config::Pin;
+use crate::loader::{self, Demands};
 
 use super::inspection::{self, Inspection, Origin};
 use super::output::print;
@@ -19,8 +18,9 @@ pub(super) fn run(files: &[PathBuf], config: &Path) -> anyhow::Result<ExitCode> 
     for file in files {
         // A path without a slash would be looked for among the system's libraries.
         let absolute = std::path::absolute(file)?;
-        let checked = match std::fs::read(&absolute) {
-            Ok(bytes) => inspection::inspect(&absolute, config, Origin::Anywhere).map(|inspection| (inspection, hash(&bytes))),
+        let anywhere = Demands { folder: None, vouchers: None };
+        let checked = match loader::fingerprint(&absolute, &anywhere) {
+            Ok(hash) => inspection::inspect(&absolute, config, Origin::Anywhere).map(|inspection| (inspection, Pin(hash))),
             Err(error) => Err(error.to_string()),
         };
         match checked {
@@ -32,11 +32,6 @@ pub(super) fn run(files: &[PathBuf], config: &Path) -> anyhow::Result<ExitCode> 
         }
     }
     Ok(code)
-}
-
-/// The SHA-256 that a table of `plugins.toml` can pin the library to.
-fn hash(bytes: &[u8]) -> Pin {
-    Pin(Sha256::digest(bytes).into())
 }
 
 /// ```text
@@ -98,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_report_says_what_the_plugin_is_and_brings() {
-        let text = report(Path::new("plugins/librooms.so"), &inspection(), hash(b"abc"));
+        let text = report(Path::new("plugins/librooms.so"), &inspection(), Pin([0xab; 32]));
         assert_eq!(
             text,
             "plugins/librooms.so: ok\n  \
@@ -107,14 +102,14 @@ mod tests {
              brings        service rooms members, incoming hook\n  \
              requires      json\n  \
              configured by limit, names\n  \
-             sha256        ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\n"
+             sha256        abababababababababababababababababababababababababababababababab\n"
         );
     }
 
     #[test]
     fn a_plugin_that_loads_and_does_not_start_says_why() {
         let refusal = Some("users: at least one is needed".to_owned());
-        let text = report(Path::new("a.so"), &Inspection { refusal, brings: Vec::new(), ..inspection() }, hash(b""));
+        let text = report(Path::new("a.so"), &Inspection { refusal, brings: Vec::new(), ..inspection() }, Pin([0; 32]));
         assert!(text.contains("\n  not started   users: at least one is needed\n"), "{text}");
         assert!(!text.contains("brings"));
     }

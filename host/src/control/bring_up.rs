@@ -278,7 +278,7 @@ impl Control {
             Err(error) => {
                 let source = self.sources.get_mut(path)?;
                 let goes_on = if source.generation.is_some() { "; the former generation goes on" } else { "" };
-                tracing::error!("{} {error}{goes_on}", path.display());
+                tracing::error!("{}{goes_on}", error.on(path));
                 source.trouble = Some(error.to_string());
                 None
             }

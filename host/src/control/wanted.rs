@@ -103,7 +103,7 @@ impl Control {
         let marks = Marks::of(file);
         let loaded = loader::load(file, &demands::of(&self.config, file), &mut self.copies);
         if let Err(error) = &loaded {
-            tracing::error!("{} {error}", file.display());
+            tracing::error!("{}", error.on(file));
         }
         let source = self.sources.entry(file.to_owned()).or_default();
         source.stamp = Some(stamp);

@@ -24,6 +24,9 @@ pub enum CopiesError {
     /// Others could change what lies in it.
     #[error("no private folder for copies of plugins can be made (TMPDIR says where): {0}")]
     Place(#[from] TrustError),
+    /// Nothing that lies there can be loaded.
+    #[error("no private folder for copies of plugins can be made in {}: it is mounted noexec; have TMPDIR name another", .0.display())]
+    NoExec(PathBuf),
     /// The system refuses.
     #[error("no private folder for copies of plugins can be made in {}: {error}", parent.display())]
     Io {
@@ -51,6 +54,9 @@ impl Copies {
     pub fn new() -> Result<Self, CopiesError> {
         let parent = std::env::temp_dir();
         check_place(&parent)?;
+        if is_noexec(&parent) {
+            return Err(CopiesError::NoExec(parent));
+        }
         clear_stale(&parent);
         Self::within(&parent).map_err(|error| CopiesError::Io { parent, error })
     }
@@ -89,8 +95,7 @@ impl Copies {
     pub fn write(&mut self, stem: &str, sha256: &[u8; 32], bytes: &[u8]) -> io::Result<PathBuf> {
         self.written += 1;
         let path = self.folder.join(format!("{stem}-{}-{}.so", hex(&sha256[..6]), self.written));
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-        file.write_all(bytes)?;
+        write_whole(&path, |file| file.write_all(bytes))?;
         Ok(path)
     }
 }
@@ -100,6 +105,17 @@ impl Drop for Copies {
         // The process ends: nothing reads them any more.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Makes a file, or none: a part of a copy is of no use, least of all on a full disk.
+fn write_whole(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    write(&mut file).inspect_err(|_| drop(std::fs::remove_file(path)))
+}
+
+/// Whether the system maps no code from files in a folder. Where it does not say so, loading shows it.
+fn is_noexec(folder: &Path) -> bool {
+    rustix::fs::statvfs(folder).is_ok_and(|system| system.f_flag.contains(rustix::fs::StatVfsMountFlags::NOEXEC))
 }
 
 /// Removes the folders of this user's processes that are gone.
@@ -127,6 +143,27 @@ fn clear_stale(parent: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_copy_that_is_not_whole_is_removed() {
+        let parent = tempfile::tempdir().unwrap();
+        let copies = Copies::within(parent.path()).unwrap();
+        let path = copies.folder().join("libx.so");
+        let full = |file: &mut File| {
+            file.write_all(b"half of")?;
+            Err(io::Error::from(io::ErrorKind::StorageFull))
+        };
+        assert!(write_whole(&path, full).is_err());
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn folders_that_are_mounted_noexec_are_told_from_others() {
+        let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+        let own = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>()).rfind(|fields| fields[1] == "/proc").unwrap();
+        assert_eq!(is_noexec(Path::new("/proc")), own[3].split(',').any(|option| option == "noexec"));
+        assert!(!is_noexec(std::env::current_exe().unwrap().parent().unwrap()));
+    }
 
     #[test]
     fn what_the_dead_left_is_cleared_and_what_the_living_have_is_not() {

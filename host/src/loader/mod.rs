@@ -57,9 +57,17 @@ pub enum LoadError {
     /// It, or its folder, may be written by others.
     #[error(transparent)]
     Trust(#[from] TrustError),
-    /// It can't be read, or its copy not be written.
+    /// It can't be read.
     #[error("can't be read: {0}")]
     Io(#[from] std::io::Error),
+    /// Its private copy can't be written.
+    #[error("can't be copied to {} (TMPDIR says where copies lie): {error}", folder.display())]
+    Copy {
+        /// The folder of copies.
+        folder: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
     /// It is larger than a plugin may be.
     #[error("is larger than {} MiB", MAX_SIZE >> 20)]
     TooLarge,
@@ -88,8 +96,8 @@ pub enum LoadError {
         /// What is wrong with its signature.
         reason: SignatureError,
     },
-    /// The system's loader refuses it, as it does a half-written file.
-    #[error("can't be loaded (is it complete?): {0}")]
+    /// The system's loader refuses it, as it does where something that it needs is missing.
+    #[error("can't be loaded: {0}")]
     Refused(String),
     /// It exports no plugin.
     #[error("is a library, but not a Switchboard plugin: it has no export_plugin! line")]
@@ -109,6 +117,15 @@ impl LoadError {
     /// Whether it may be loaded as it is when permissions, pins or signatures change.
     pub fn is_of_trust(&self) -> bool {
         matches!(self, Self::Trust(_) | Self::NotPinned { .. } | Self::NotSigned { .. })
+    }
+
+    /// The whole sentence on the file at `path`, which is named once.
+    pub fn on(&self, path: &Path) -> String {
+        match self {
+            Self::Trust(error) if error.path() == path => error.to_string(),
+            Self::Trust(error) => format!("{} is not loaded: {error}", path.display()),
+            error => format!("{} {error}", path.display()),
+        }
     }
 }
 
@@ -148,9 +165,6 @@ impl Vouchers {
 ///
 /// See [`LoadError`].
 pub fn fingerprint(path: &Path, demands: &Demands<'_>) -> Result<[u8; 32], LoadError> {
-    if let Some((folder, _)) = demands.folder {
-        check_folder(folder)?;
-    }
     Ok(Sha256::digest(read(path, demands)?).into())
 }
 
@@ -167,7 +181,8 @@ pub fn load(path: &Path, demands: &Demands<'_>, copies: &mut Copies) -> Result<L
     }
     check_form(&bytes)?;
     let stem = path.file_stem().unwrap_or(OsStr::new("plugin")).to_string_lossy().into_owned();
-    let copy = copies.write(&stem, &sha256, &bytes)?;
+    let copy =
+        copies.write(&stem, &sha256, &bytes).map_err(|error| LoadError::Copy { folder: copies.folder().to_owned(), error })?;
     let (module, library) = open(&copy)?;
     let module = Module::new(module, library);
     let manifest = module.manifest().map_err(|error| LoadError::Manifest(error.to_string()))?;
@@ -190,7 +205,10 @@ pub fn linked(module: PluginModuleRef) -> Result<Loaded, LoadError> {
 
 fn read(path: &Path, demands: &Demands<'_>) -> Result<Vec<u8>, LoadError> {
     let (file, metadata) = match demands.folder {
-        Some((folder, links)) => trust::open_in(folder, path, links)?,
+        Some((folder, links)) => {
+            check_folder(folder)?;
+            trust::open_in(folder, path, links)?
+        }
         None => trust::open(path)?,
     };
     if metadata.len() > MAX_SIZE {

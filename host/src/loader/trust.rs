@@ -75,6 +75,20 @@ impl TrustError {
     }
 }
 
+impl TrustError {
+    /// What can't be trusted: the file itself, or a folder on the way to it.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::WritableByOthers { path, .. }
+            | Self::ForeignOwner { path, .. }
+            | Self::Unreadable { path, .. }
+            | Self::NotAFile { path }
+            | Self::Leaves { path, .. }
+            | Self::ManyNames { path, .. } => path,
+        }
+    }
+}
+
 /// Whether files may be reached by symbolic links that leave their folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Links {
