@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use super::{name_of, output::print, plugins::libraries, running};
 use crate::config::{Config, canonical, edit};
 use crate::operator::ask::AskError;
-use crate::operator::protocol::Question;
+use crate::operator::protocol::{Answer, Question, State};
 
 /// What is wanted of the plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,28 @@ pub(super) fn run(config: &Config, plugin: &str, wanted: Wanted) -> anyhow::Resu
             print(format_args!("{plugin} is {state} in {}; {counts}\n", file.display()))?;
             Ok(ExitCode::SUCCESS)
         }
-        answer => running::told(answer?),
+        answer => match answer? {
+            Answer::Done(what) => {
+                check_outcome(config, plugin, wanted)?;
+                running::told(Answer::Done(what))
+            }
+            answer => running::told(answer),
+        },
+    }
+}
+
+/// Whether the server has come to what was wanted: somebody else may have wanted the opposite at the same time.
+fn check_outcome(config: &Config, plugin: &str, wanted: Wanted) -> anyhow::Result<()> {
+    let Answer::Plugins(reports) = running::conclude(config, &Question::Plugins { watch: false })? else {
+        anyhow::bail!("the server does not say how {plugin} stands");
+    };
+    let found = reports.iter().find(|report| canonical(&report.name) == canonical(plugin));
+    let is_disabled = found.is_none_or(|report| report.state == State::Disabled);
+    let file = config.file().display();
+    match (wanted, is_disabled) {
+        (Wanted::Disabled, false) => anyhow::bail!("{plugin} is not disabled: somebody has changed {file} again"),
+        (Wanted::Enabled, true) => anyhow::bail!("{plugin} is disabled: somebody has changed {file} again"),
+        (Wanted::Disabled, true) | (Wanted::Enabled, false) => Ok(()),
     }
 }
 

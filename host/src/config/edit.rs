@@ -6,11 +6,18 @@ use std::ffi::OsStr;
 use std::fs::{OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use toml_edit::{DocumentMut, Item, Table, TomlError, Value};
 
 use super::{Config, ConfigError, Pin, canonical};
+use crate::lock;
+
+/// How long another edit is waited for, and how often it is looked whether it is done.
+const PATIENCE: Duration = Duration::from_secs(20);
+const AGAIN_AFTER: Duration = Duration::from_millis(10);
 
 /// Why the file was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -21,11 +28,14 @@ pub enum EditError {
     /// It would be, or is already, a configuration that no server takes.
     #[error(transparent)]
     Faulty(#[from] ConfigError),
-    /// It can't be read, or not be replaced.
+    /// Somebody else changes it, and does not come to an end.
+    #[error("{} has been held for {} s by another command that changes the file", .0.display(), PATIENCE.as_secs())]
+    Busy(PathBuf),
+    /// It can't be read, locked or replaced.
     #[error("{}: {error}", path.display())]
     Io {
         /// Which file.
-        path: std::path::PathBuf,
+        path: PathBuf,
         /// What the system says.
         error: io::Error,
     },
@@ -39,6 +49,7 @@ pub enum EditError {
 pub fn change(file: &Path, edit: impl FnOnce(&str) -> Result<String, TomlError>) -> Result<(), EditError> {
     // A link to the file stays one.
     let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    let _alone = Alone::with(&file)?;
     let at = |error| EditError::Io { path: file.clone(), error };
     let text = match std::fs::read_to_string(&file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
@@ -95,6 +106,36 @@ fn set(table: &mut Table, key: &str, mut value: Value) {
             *old = value;
         }
         None => drop(table.insert(key, Item::Value(value))),
+    }
+}
+
+/// Nobody else changes the file between its reading and its replacement, by a lock beside it that goes with the value.
+struct Alone {
+    path: PathBuf,
+    _lock: std::fs::File,
+}
+
+impl Alone {
+    fn with(file: &Path) -> Result<Self, EditError> {
+        let mut path = file.as_os_str().to_owned();
+        path.push(".lock");
+        let path = PathBuf::from(path);
+        let began = Instant::now();
+        loop {
+            match lock::hold(&path) {
+                Ok(Some(lock)) => return Ok(Self { path, _lock: lock }),
+                Ok(None) if began.elapsed() >= PATIENCE => return Err(EditError::Busy(path)),
+                Ok(None) => thread::sleep(AGAIN_AFTER),
+                Err(error) => return Err(EditError::Io { path, error }),
+            }
+        }
+    }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        // The name goes while the lock is held: whoever waits for it makes a new one.
+        let _ = std::fs::remove_file(&self.path);
     }
 }
 
@@ -202,6 +243,31 @@ mod tests {
         change(&at("plugins.toml"), |text| with_enabled(text, "rooms", false)).unwrap();
         assert!(at("plugins.toml").exists() && !left.exists() && !own.exists());
         assert!(others.iter().all(|file| file.exists()));
+    }
+
+    #[test]
+    fn edits_at_once_lose_nothing_of_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("plugins.toml");
+        std::fs::write(&file, FILE).unwrap();
+        let names: Vec<String> = (0..8).map(|number| format!("plugin{number}")).collect();
+        thread::scope(|scope| {
+            for name in &names {
+                scope.spawn(|| {
+                    let slow = |text: &str| {
+                        let changed = with_enabled(text, name, false);
+                        thread::sleep(Duration::from_millis(5));
+                        changed
+                    };
+                    change(&file, slow).unwrap();
+                });
+            }
+        });
+        let config = Config::load(&file).unwrap();
+        for name in &names {
+            assert!(config.plugin(name).is_some_and(|plugin| !plugin.enabled), "{name}");
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no lock is left");
     }
 
     #[test]
