@@ -102,6 +102,18 @@ describe('switchboard enable and disable', () => {
     await steady.goesOn();
   });
 
+  test('lose nothing of each other where several come at once, with a server and without', async (t) => {
+    const server = await startFor(t, { plugins: [...greeter.plugins, ['lifecycle_dependent', 'libdependent.so']] });
+    const names = ['json', 'websocket', 'conformance_app', 'greeter', 'dependent'];
+    const all = (wanted) => Promise.all(names.map((name) => command(server, wanted, name)));
+    for (const { code, err } of await all('disable')) assert.equal(code, 0, err);
+    const stand = Object.values(await plugins(server)).map(({ state }) => state);
+    assert.deepEqual(stand, names.map(() => 'disabled'));
+    await server.end();
+    for (const { code, err } of await all('enable')) assert.equal(code, 0, err);
+    assert.equal(readFileSync(server.config, 'utf8').match(/^enabled = true$/gm).length, names.length);
+  });
+
   test('say why a plugin does not serve', async (t) => {
     const server = await startFor(t, { plugins: ['json', 'websocket', 'lifecycle_failing'], tables: { failing: { enabled: false } } });
     const { code, err } = await command(server, 'enable', 'failing');
@@ -215,6 +227,17 @@ describe('the control socket', () => {
     assert.equal((await plugins(server)).greeter.state, 'serving');
     await server.restart('SIGKILL');
     assert.equal((await plugins(server)).greeter.generation, 1);
+  });
+
+  test('is not put where something else lies, which stays', async (t) => {
+    const server = await startFor(t, { ...greeter, tables: socket });
+    await server.end();
+    const path = join(server.directory, 'control.sock');
+    writeFileSync(path, 'mine');
+    await server.start();
+    await server.line(/control\.sock is there already, and no socket: nothing is put in its place/);
+    await server.end();
+    assert.equal(readFileSync(path, 'utf8'), 'mine');
   });
 
   test('is not taken by a second server with the same configuration', async (t) => {

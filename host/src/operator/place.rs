@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::fs::{DirBuilder, File, Permissions};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
@@ -37,6 +37,9 @@ pub enum PlaceError {
     /// Others may write the configured folder.
     #[error(transparent)]
     Untrusted(loader::TrustError),
+    /// Something else lies there, which is nobody's to remove.
+    #[error("{} is there already, and no socket: nothing is put in its place", .0.display())]
+    NotASocket(PathBuf),
     /// The former process had it elsewhere.
     #[error("the control socket is not at {} any more", .0.display())]
     Moved(PathBuf),
@@ -118,6 +121,7 @@ impl Claim {
             }
             (Some(_), _) | (None, None) => {}
         }
+        check_replaceable(&socket)?;
         let path = lock_of(&socket);
         let lock = lock::hold(&path).map_err(PlaceError::at(&path))?.ok_or_else(|| PlaceError::Taken(socket.clone()))?;
         Ok(Self::of(socket, lock))
@@ -171,6 +175,7 @@ impl Claim {
         let mut aside = self.socket.clone().into_os_string();
         aside.push(".new");
         let aside = PathBuf::from(aside);
+        check_replaceable(&aside)?;
         let _ = std::fs::remove_file(&aside);
         let listener = UnixListener::bind(&aside).map_err(PlaceError::at(&aside))?;
         std::fs::set_permissions(&aside, Permissions::from_mode(0o600))
@@ -187,8 +192,20 @@ impl Drop for Claim {
             return;
         }
         // The lock last: until then nobody else puts a socket there.
-        let _ = std::fs::remove_file(&self.socket);
+        if check_replaceable(&self.socket).is_ok() {
+            let _ = std::fs::remove_file(&self.socket);
+        }
         let _ = std::fs::remove_file(lock_of(&self.socket));
+    }
+}
+
+/// Whether nothing, or a socket, lies there: a configuration that names a file by mistake is not to cost that file.
+fn check_replaceable(path: &Path) -> Result<(), PlaceError> {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if !found.file_type().is_socket() => Err(PlaceError::NotASocket(path.to_owned())),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(PlaceError::at(path)(error)),
     }
 }
 
@@ -270,6 +287,22 @@ mod tests {
         clear_stale(folder.path(), claim.socket());
         assert!(!others[0].exists() && !lock_of(&others[0]).exists());
         assert!(others[1].exists() && claim.socket().exists());
+    }
+
+    #[test]
+    fn what_is_no_socket_stays_where_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path());
+        let claim = Claim::take(&config).unwrap();
+        let aside = folder.path().join("control.sock.new");
+        std::fs::write(&aside, "mine").unwrap();
+        assert!(matches!(claim.listen(), Err(PlaceError::NotASocket(_))));
+        drop(claim);
+        std::fs::write(of(&config), "mine, too").unwrap();
+        assert!(matches!(Claim::take(&config), Err(PlaceError::NotASocket(_))));
+        assert_eq!(std::fs::read_to_string(aside).unwrap(), "mine");
+        assert_eq!(std::fs::read_to_string(of(&config)).unwrap(), "mine, too");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "no lock is left");
     }
 
     #[test]
