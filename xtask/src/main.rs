@@ -6,6 +6,7 @@ mod counts;
 mod dist;
 mod licences;
 mod lifecycle;
+mod miri;
 mod run;
 mod setup;
 mod test;
@@ -37,6 +38,10 @@ enum Command {
     ///
     /// Prints each change and, at the end, what was lost, repeated, reordered and dropped. A seed brings the same changes again.
     Lifecycle(lifecycle::Args),
+    /// Interpret the tests of the ABI's boundary, for what the language does not define
+    ///
+    /// Takes many minutes, and Miri from a nightly toolchain.
+    Miri,
     /// Measure this server against its physical limit and its peers
     Bench(bench::Args),
     /// Pack the release build into target/dist
@@ -52,6 +57,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Lifecycle(args) => lifecycle::run(&args),
+        Command::Miri => miri::run(),
         Command::Bench(args) => bench::run(args),
         Command::Dist => dist::run(),
         Command::Licences => licences::run(),
