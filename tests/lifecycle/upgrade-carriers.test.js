@@ -21,7 +21,7 @@ const SockJS = createRequire(import.meta.url)('sockjs-client');
 const asked = async (client, text) => assert.equal(await client.ask(text), text);
 
 describe('devices', () => {
-  const wires = [lines, lengths(JSON.stringify, JSON.parse)];
+  const wires = [lines(JSON.stringify, JSON.parse), lengths(JSON.stringify, JSON.parse)];
 
   /** A server that listens for devices, and where: for lines, and for messages behind their length. */
   async function serving(t) {
