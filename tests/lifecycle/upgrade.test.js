@@ -501,7 +501,6 @@ describe('an upgrade to', () => {
   });
 });
 
-/** Puts a script in the place of the binary. */
 /** The names of a process's threads, those that end meanwhile left out. */
 function threads(process_) {
   return readdirSync(`/proc/${process_}/task`).flatMap((id) => {
@@ -513,6 +512,7 @@ function threads(process_) {
   });
 }
 
+/** Puts a script in the place of the binary. */
 function script(server, text) {
   const file = join(server.directory, 'script');
   writeFileSync(file, text, { mode: 0o755 });
