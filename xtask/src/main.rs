@@ -4,6 +4,7 @@
 mod bench;
 mod counts;
 mod dist;
+mod fuzz;
 mod licences;
 mod lifecycle;
 mod miri;
@@ -38,6 +39,10 @@ enum Command {
     ///
     /// Prints each change and, at the end, what was lost, repeated, reordered and dropped. A seed brings the same changes again.
     Lifecycle(lifecycle::Args),
+    /// Feed transports and parsers with whatever finds new ways through them
+    ///
+    /// Stops at the first fault, and says where the bytes are that bring it about.
+    Fuzz(fuzz::Args),
     /// Interpret the tests of the ABI's boundary, for what the language does not define
     ///
     /// Takes many minutes, and Miri from a nightly toolchain.
@@ -57,6 +62,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Lifecycle(args) => lifecycle::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
         Command::Miri => miri::run(),
         Command::Bench(args) => bench::run(args),
         Command::Dist => dist::run(),

@@ -1,11 +1,5 @@
 //! Feeds a session with anything that a client may send, in any cut.
 //!
-//! ```text
-//! cargo install cargo-fuzz
-//! cd plugins/webtransport
-//! RUSTC_BOOTSTRAP=1 cargo fuzz run -s none session -- -max_total_time=600
-//! ```
-//!
 //! What must hold: nothing panics; however the bytes are cut, the messages are the same; no message is longer than the limit.
 #![no_main]
 

@@ -1,13 +1,5 @@
 //! Feeds a session with anything that a client may send, in any cut.
 //!
-//! A stable toolchain is enough; the flags of the sanitizers' coverage have to be let through:
-//!
-//! ```text
-//! cargo install cargo-fuzz
-//! cd plugins/websocket
-//! RUSTC_BOOTSTRAP=1 cargo fuzz run -s none session -- -max_total_time=600
-//! ```
-//!
 //! What must hold:
 //! - nothing panics;
 //! - however the bytes are cut, the events and the frames to the client are the same;
@@ -16,7 +8,7 @@
 //! - an echo sends back exactly the messages that a host would get.
 #![no_main]
 
-#[path = "../../tests/support/mod.rs"]
+#[path = "../../../plugins/websocket/tests/support/mod.rs"]
 mod support;
 
 use std::cell::RefCell;

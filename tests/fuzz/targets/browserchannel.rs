@@ -1,13 +1,5 @@
 //! Feeds a transport and a session with anything that a client may ask for.
 //!
-//! A stable toolchain is enough; the flags of the sanitizers' coverage have to be let through:
-//!
-//! ```text
-//! cargo install cargo-fuzz
-//! cd plugins/browserchannel
-//! RUSTC_BOOTSTRAP=1 cargo fuzz run -s none session -- -max_total_time=600
-//! ```
-//!
 //! What must hold:
 //! - nothing panics, whatever is asked of the transport or the session;
 //! - an exchange is answered once, and what follows goes to bodies that are open;
