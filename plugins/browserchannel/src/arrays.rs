@@ -44,6 +44,11 @@ impl Arrays {
         self.push(String::from_utf8(content).expect("JSON of a text is a text"));
     }
 
+    /// Whether messages of the application's are among what is kept. They are texts; what the protocol itself says are arrays.
+    pub fn has_messages(&self) -> bool {
+        self.kept.iter().any(|array| array.content.starts_with('"'))
+    }
+
     /// The number of the first that is kept.
     fn first(&self) -> u64 {
         self.next - self.kept.len() as u64

@@ -245,7 +245,7 @@ impl Channel {
             let reason = "BrowserChannel carries text only: use a parser that makes text, as json or ejson".to_owned();
             return self.end(DisconnectReason::Protocol { code: 1003, reason }, events);
         }
-        if self.arrays.bytes() + payload.len() > self.endpoint.settings.max_pending {
+        if self.arrays.bytes() + payload.len() > self.endpoint.settings.max_pending && self.arrays.has_messages() {
             return self.end(DisconnectReason::Limit("max_pending_bytes".to_owned()), events);
         }
         self.arrays.push_message(&String::from_utf8_lossy(payload));

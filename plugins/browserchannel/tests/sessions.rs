@@ -216,7 +216,7 @@ fn bytes_are_refused() {
 fn each_limit_ends_the_session_with_its_name() {
     let limit = |name: &str| Some(DisconnectReason::Limit(name.to_owned()));
     let mut client = Client::of(&with(Config { max_pending_bytes: 400, ..Config::default() }));
-    assert_eq!(client.session.send(Kind::Text, "x".repeat(200)), []);
+    assert_eq!(client.session.send(Kind::Text, "x".repeat(2000)), [], "one for whom no message waits takes any");
     assert_eq!(ended(&client.session.send(Kind::Text, "x".repeat(200))).cloned(), limit("max_pending_bytes"));
 
     let mut client = Client::of(&with(Config { max_message_bytes: 3, ..Config::default() }));

@@ -30,7 +30,8 @@ pub struct Config {
     /// The longest body of a request and the longest message of a WebSocket, in bytes: clients are told. The server's
     /// `max_message` counts, too: the lower one decides. Default: 10485760.
     pub max_payload_bytes: usize,
-    /// What may wait for a client's next request, in bytes. A session over it is closed. Default: 4194304.
+    /// What may wait for a client's next request, in bytes. A session over it is closed, but one message may always wait, however
+    /// long it is. Default: 16777216.
     pub max_pending_bytes: usize,
     /// How many sessions clients of one address may have at a time. Default: 10000. Those beyond get status 503.
     pub max_sessions_per_address: u32,
@@ -47,7 +48,7 @@ impl Default for Config {
             ping_timeout_ms: 20_000,
             upgrade_timeout_ms: 10_000,
             max_payload_bytes: 10 * 1024 * 1024,
-            max_pending_bytes: 4 * 1024 * 1024,
+            max_pending_bytes: 16 << 20,
             max_sessions_per_address: 10_000,
             cookie: None,
         }

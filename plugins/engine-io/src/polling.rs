@@ -36,6 +36,11 @@ impl Polling {
         self.weight
     }
 
+    /// Whether messages wait, besides what the protocol itself says.
+    pub fn has_messages(&self) -> bool {
+        self.packets.iter().any(|packet| matches!(packet, Outgoing::Message(..)))
+    }
+
     /// A request that waits from now on. What waits for it goes at once.
     pub fn poll(&mut self, exchange: ExchangeId, dialect: Dialect, events: &mut Events<'_>) {
         self.poll = Some(exchange);

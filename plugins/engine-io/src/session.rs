@@ -331,8 +331,9 @@ impl Session for EngineIo {
                 stream.connection.send_prefixed(kind, prefix, rest, &mut events.out());
             }),
             _ => {
+                let waits = self.core.polling.has_messages();
                 self.core.polling.push(Outgoing::Message(kind, payload.into()), events);
-                if self.core.polling.weight() > self.core.server.max_pending {
+                if waits && self.core.polling.weight() > self.core.server.max_pending {
                     self.core.ended.get_or_insert(DisconnectReason::Limit("max_pending_bytes".to_owned()));
                     self.settle(events);
                 }

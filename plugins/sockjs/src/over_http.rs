@@ -188,7 +188,7 @@ impl OverHttp {
             let reason = DisconnectReason::Protocol { code: closing.code, reason: closing.reason.clone() };
             return self.end(closing, reason, events);
         }
-        if self.pending.len() + payload.len() > self.seat.endpoint().settings.max_pending {
+        if !self.pending.is_empty() && self.pending.len() + payload.len() > self.seat.endpoint().settings.max_pending {
             return self.end(Closing::slow(), DisconnectReason::Limit("max_pending_bytes".to_owned()), events);
         }
         self.pending.push(payload);

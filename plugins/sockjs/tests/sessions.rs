@@ -152,7 +152,7 @@ fn bytes_are_refused_with_a_clear_line() {
 #[test]
 fn a_client_that_does_not_fetch_its_messages_is_given_up() {
     let mut client = Client::with(Config { max_pending_bytes: 100, ..Config::default() }, XHR);
-    assert_eq!(client.session.send(Kind::Text, "x".repeat(80)), []);
+    assert_eq!(client.session.send(Kind::Text, "x".repeat(800)), [], "one for whom nothing waits takes any message");
     let events = client.session.send(Kind::Text, "x".repeat(80));
     assert_eq!(ended(&events), Some(&DisconnectReason::Limit("max_pending_bytes".to_owned())));
 }

@@ -306,7 +306,7 @@ fn an_address_has_so_many_sessions() {
 fn a_client_that_takes_nothing_is_given_up() {
     let (mut session, _) = open(&Config { max_pending_bytes: 100, ..Config::default() });
     session.disconnected(Carrier::Exchange(ExchangeId(1)));
-    assert_eq!(session.send(Kind::Text, "x".repeat(80)), []);
+    assert_eq!(session.send(Kind::Text, "x".repeat(800)), [], "one for whom nothing waits takes any message");
     let events = session.send(Kind::Text, "x".repeat(80));
     assert_eq!(ended(&events), Some(&DisconnectReason::Limit("max_pending_bytes".to_owned())));
 }

@@ -331,7 +331,7 @@ impl<C: Carriage> plugin_api::Session for Session<C> {
 
     fn send(&mut self, kind: Kind, payload: &[u8], events: &mut Events<'_>) {
         let Phase::Open = self.phase else { return };
-        if self.window.unsent_bytes() + payload.len() > self.endpoint.limits.max_pending {
+        if self.window.has_unsent() && self.window.unsent_bytes() + payload.len() > self.endpoint.limits.max_pending {
             let closing = Closing { code: 1013, reason: "more than max_pending_bytes wait".to_owned() };
             return self.end(Some(closing), DisconnectReason::Limit("max_pending_bytes".to_owned()), events);
         }
