@@ -10,6 +10,7 @@ use serde::Deserialize;
 use websocket_protocol::{Endpoint, Settings};
 
 use crate::handshake::{Carriage, Parameters};
+use crate::jsonp::Jsonp;
 use crate::packet::Version;
 use crate::refusal::Refusal;
 
@@ -35,6 +36,8 @@ pub struct Config {
     pub max_pending_bytes: usize,
     /// How many sessions clients of one address may have at a time. Default: 10000. Those beyond get status 503.
     pub max_sessions_per_address: u32,
+    /// Whether old browsers may poll by scripts and forms. Pages of another site may not: a script could be read by each. Default: true.
+    pub jsonp: bool,
     /// The name of a cookie with the session's id, set by the first answer to polling, for a proxy that has to send all
     /// requests of a session to one machine. Default: none is set.
     pub cookie: Option<String>,
@@ -50,6 +53,7 @@ impl Default for Config {
             max_payload_bytes: 10 * 1024 * 1024,
             max_pending_bytes: 16 << 20,
             max_sessions_per_address: 10_000,
+            jsonp: true,
             cookie: None,
         }
     }
@@ -70,6 +74,8 @@ pub struct Server {
     pub max_pending: usize,
     /// How many sessions each address has.
     pub seats: Arc<Seats>,
+    /// Whether JSONP is spoken.
+    pub jsonp: bool,
     /// The name of the cookie, if one is set.
     pub cookie: Option<String>,
     /// The WebSockets.
@@ -113,9 +119,15 @@ impl Server {
             max_payload: config.max_payload_bytes,
             max_pending: config.max_pending_bytes,
             seats: Arc::new(Seats::new(config.max_sessions_per_address)),
+            jsonp: config.jsonp,
             cookie: config.cookie,
             endpoint: Arc::new(Endpoint::new(settings)),
         })
+    }
+
+    /// Whether a request by JSONP is taken.
+    pub fn takes_jsonp(&self, request: &Request<'_>) -> bool {
+        self.jsonp && !Jsonp::is_of_another_site(request)
     }
 
     /// Whether a request may open a session.

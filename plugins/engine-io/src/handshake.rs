@@ -6,6 +6,7 @@ use plugin_api::{Request, query_fields};
 use serde::Serialize;
 
 use crate::config::Server;
+use crate::jsonp::Jsonp;
 use crate::packet::{Binary, Dialect, Version};
 use crate::refusal::Refusal;
 
@@ -27,17 +28,20 @@ pub struct Parameters<'a> {
     pub carriage: Carriage,
     /// The session; a new one where it is missing.
     pub sid: Option<Cow<'a, str>>,
+    /// The answer is to be a script.
+    pub jsonp: Option<Jsonp>,
 }
 
 impl<'a> Parameters<'a> {
     /// Reads a request's query; `None`: it is not Engine.IO's, since it names no version.
     pub fn of(request: &'a Request<'_>) -> Option<Result<Self, Refusal>> {
-        let (mut version, mut transport, mut sid, mut base64) = (None, None, None, false);
+        let (mut version, mut transport, mut sid, mut base64, mut jsonp) = (None, None, None, false, None);
         for (name, value) in query_fields(request.query()) {
             match &*name {
                 "EIO" => version = version.or(Some(value)),
                 "transport" => transport = transport.or(Some(value)),
                 "sid" => sid = sid.or(Some(value)),
+                "j" => jsonp = jsonp.or(Some(value)),
                 "b64" => base64 = !value.is_empty(),
                 _ => {}
             }
@@ -51,8 +55,14 @@ impl<'a> Parameters<'a> {
         let Some(version) = Version::of_number(&version) else {
             return Some(Err(Refusal::Version));
         };
-        let binary = if base64 { Binary::Base64 } else { Binary::Plain };
-        Some(Ok(Self { dialect: Dialect { version, binary }, carriage, sid }))
+        let jsonp = match (carriage, jsonp.map(|number| Jsonp::of(&number)).transpose()) {
+            (Carriage::Polling, Ok(jsonp)) => jsonp,
+            (Carriage::Polling, Err(refusal)) => return Some(Err(refusal)),
+            (Carriage::WebSocket, _) => None,
+        };
+        // A script is text.
+        let binary = if base64 || jsonp.is_some() { Binary::Base64 } else { Binary::Plain };
+        Some(Ok(Self { dialect: Dialect { version, binary }, carriage, sid, jsonp }))
     }
 }
 

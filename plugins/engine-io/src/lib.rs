@@ -2,7 +2,7 @@
 //!
 //! It speaks the wire of Primus' transformer `engine.io` and of plain `engine.io-client`s. Start reading at `session`: how one
 //! session goes on over many requests and at last over a WebSocket, whose protocol is the crate `websocket_protocol`.
-//! `packet` and `payload` are the encodings, `refusal` the protocol's answers to what it doesn't take.
+//! `packet` and `payload` are the encodings, `jsonp` is what scripts and forms put around them, `refusal` the protocol's answers to what it doesn't take.
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use plugin_api::{
 pub mod config;
 mod handshake;
 mod heartbeat;
+mod jsonp;
 mod packet;
 mod payload;
 mod polling;
@@ -82,6 +83,9 @@ impl Transport for EngineIoTransport {
             // Not a word of Engine.IO.
             None => return Route::Pass,
         };
+        if parameters.jsonp.is_some() && !self.server.takes_jsonp(request) {
+            return Route::Respond(Refusal::Forbidden.response());
+        }
         if let Some(sid) = parameters.sid {
             return if request.is_for_lost_session() {
                 Route::Respond(Refusal::UnknownSid.response())
@@ -99,7 +103,7 @@ impl Transport for EngineIoTransport {
         let parameters = match Parameters::of(request) {
             Some(Ok(parameters)) => parameters,
             // A request that was routed here has them.
-            _ => Parameters { dialect: Dialect::default(), carriage: Carriage::Polling, sid: None },
+            _ => Parameters { dialect: Dialect::default(), carriage: Carriage::Polling, sid: None, jsonp: None },
         };
         EngineIo::new(Arc::clone(&self.server), parameters.dialect, self.server.seats.take(request).ok())
     }

@@ -4,16 +4,24 @@ use std::time::Duration;
 
 use plugin_api::{Events, ExchangeId, TimerId};
 
+use crate::jsonp::{self, Jsonp};
 use crate::packet::{Dialect, Outgoing};
 use crate::payload;
 
 /// Comes at once: what was sent meanwhile goes in one response.
 pub const FLUSH: TimerId = TimerId(2);
 
+/// A request that waits, and how it wants its answer.
+#[derive(Debug, Clone, Copy)]
+struct Poll {
+    exchange: ExchangeId,
+    jsonp: Option<Jsonp>,
+}
+
 /// What waits, on either side.
 #[derive(Default)]
 pub struct Polling {
-    poll: Option<ExchangeId>,
+    poll: Option<Poll>,
     packets: Vec<Outgoing>,
     weight: usize,
     /// Whether [`FLUSH`] is going to come.
@@ -28,7 +36,7 @@ impl Polling {
 
     /// Whether it is this request.
     pub fn is_polled_by(&self, exchange: ExchangeId) -> bool {
-        self.poll == Some(exchange)
+        self.poll.is_some_and(|poll| poll.exchange == exchange)
     }
 
     /// The number of bytes that wait.
@@ -42,8 +50,8 @@ impl Polling {
     }
 
     /// A request that waits from now on. What waits for it goes at once.
-    pub fn poll(&mut self, exchange: ExchangeId, dialect: Dialect, events: &mut Events<'_>) {
-        self.poll = Some(exchange);
+    pub fn poll(&mut self, exchange: ExchangeId, jsonp: Option<Jsonp>, dialect: Dialect, events: &mut Events<'_>) {
+        self.poll = Some(Poll { exchange, jsonp });
         if !self.packets.is_empty() {
             self.answer(dialect, events);
         }
@@ -71,14 +79,14 @@ impl Polling {
     pub fn answer(&mut self, dialect: Dialect, events: &mut Events<'_>) {
         if let Some(poll) = self.poll.take() {
             let packets = if self.packets.is_empty() { vec![Outgoing::NOOP] } else { self.take() };
-            events.respond(poll, payload::response(dialect, &packets));
+            events.respond(poll.exchange, jsonp::answer(poll.jsonp, payload::response(dialect, &packets)));
         }
     }
 
     /// Answers the request that waits, if there is one, and keeps what waits for another carrier.
     pub fn release(&mut self, dialect: Dialect, events: &mut Events<'_>) {
         if let Some(poll) = self.poll.take() {
-            events.respond(poll, payload::response(dialect, &[Outgoing::NOOP]));
+            events.respond(poll.exchange, jsonp::answer(poll.jsonp, payload::response(dialect, &[Outgoing::NOOP])));
         }
     }
 

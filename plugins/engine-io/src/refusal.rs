@@ -20,6 +20,9 @@ pub enum Refusal {
     /// The address of the client has `max_sessions_per_address`. The protocol has no word for it but this.
     #[error("Forbidden")]
     TooManySessions,
+    /// JSONP is switched off, or asked for by a page of another site.
+    #[error("Forbidden")]
+    Forbidden,
     /// The version is not spoken here.
     #[error("Unsupported protocol version")]
     Version,
@@ -32,7 +35,7 @@ impl Refusal {
             Refusal::UnknownSid => 1,
             Refusal::HandshakeMethod => 2,
             Refusal::BadRequest => 3,
-            Refusal::TooManySessions => 4,
+            Refusal::TooManySessions | Refusal::Forbidden => 4,
             Refusal::Version => 5,
         }
     }
@@ -40,7 +43,11 @@ impl Refusal {
     /// The HTTP answer.
     pub fn response(self) -> Response {
         let body = format!(r#"{{"code":{},"message":"{self}"}}"#, self.code());
-        let status = if self == Refusal::TooManySessions { 503 } else { 400 };
+        let status = match self {
+            Refusal::TooManySessions => 503,
+            Refusal::Forbidden => 403,
+            _ => 400,
+        };
         Response::new(status).with_header("content-type", "application/json").with_body(body)
     }
 }

@@ -3,6 +3,7 @@
 //! Until it moves, packets go by polling: [`Polling`] keeps them for the next request. While a WebSocket is tried, polling goes
 //! on; what the client sends from then on, and what waits, goes over the WebSocket, so that nothing is lost or comes twice.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use websocket_protocol::{Connection, Over};
 use crate::config::Server;
 use crate::handshake::{self, Carriage, Parameters};
 use crate::heartbeat::{self, Beat, Heartbeat};
+use crate::jsonp::{self, Jsonp};
 use crate::packet::{Dialect, Malformed, Outgoing, Packet, Version};
 use crate::payload;
 use crate::polling::{self, Polling};
@@ -109,7 +111,8 @@ impl EngineIo {
         Some(session)
     }
 
-    fn begin(&mut self, exchange: ExchangeId, request: &Request<'_>, carriage: Carriage, events: &mut Events<'_>) {
+    fn begin(&mut self, exchange: ExchangeId, request: &Request<'_>, parameters: &Parameters, events: &mut Events<'_>) {
+        let carriage = parameters.carriage;
         let core = &mut self.core;
         if self.seat.is_none() {
             core.ended = Some(DisconnectReason::Limit("max_sessions_per_address".to_owned()));
@@ -120,7 +123,7 @@ impl EngineIo {
         match carriage {
             Carriage::Polling => {
                 core.phase = Phase::Polling;
-                let mut response = payload::opening(core.dialect, &open);
+                let mut response = jsonp::answer(parameters.jsonp, payload::opening(core.dialect, &open));
                 if let Some(name) = &core.server.cookie {
                     response = response.with_header("set-cookie", format!("{name}={sid}; Path=/; HttpOnly; SameSite=Lax"));
                 }
@@ -252,12 +255,12 @@ impl Core {
     }
 
     /// A request that waits for packets.
-    fn poll(&mut self, exchange: ExchangeId, events: &mut Events<'_>) {
+    fn poll(&mut self, exchange: ExchangeId, jsonp: Option<Jsonp>, events: &mut Events<'_>) {
         if self.polling.is_polled() {
             self.violated("two requests wait for packets".to_owned());
             return events.respond(exchange, Refusal::BadRequest.response());
         }
-        self.polling.poll(exchange, self.dialect, events);
+        self.polling.poll(exchange, jsonp, self.dialect, events);
         if self.is_closing {
             self.ended.get_or_insert(DisconnectReason::Server);
         }
@@ -267,24 +270,19 @@ impl Core {
     }
 
     /// A request that brings packets.
-    fn post(&mut self, exchange: ExchangeId, request: &Request<'_>, events: &mut Events<'_>) {
+    fn post(&mut self, exchange: ExchangeId, request: &Request<'_>, jsonp: Option<Jsonp>, events: &mut Events<'_>) {
         if request.body().len() > self.server.max_payload {
             return events.respond(exchange, Response::text(413, "the body is longer than maxPayload"));
         }
-        let kind = payload::kind_of(request.header("content-type"));
+        let (kind, body) = match jsonp {
+            Some(_) => (Kind::Text, jsonp::payload(request.body()).map(Cow::Owned)),
+            None => (payload::kind_of(request.header("content-type")), Some(Cow::Borrowed(request.body()))),
+        };
         let version = self.dialect.version;
-        let read = payload::read(version, kind, request.body(), |packet, bytes| {
-            match packet {
-                Packet::Message(kind, at) => events.message_owned(kind, bytes[at..].to_vec()),
-                Packet::Decoded(message) => events.message_owned(Kind::Binary, message),
-                packet => {
-                    if let Some(answer) = self.control(&packet, events) {
-                        self.polling.push(answer, events);
-                    }
-                }
-            }
-            !self.has_ended()
-        });
+        let mut messages = Vec::new();
+        let body = body.ok_or(Malformed::Payload);
+        let read = body.and_then(|body| self.read(version, kind, &body, &mut messages, events));
+        // First the answer: a message may end the session.
         match read {
             Ok(()) => events.respond(exchange, Response::new(200).with_header("content-type", "text/html").with_body("ok")),
             Err(malformed) => {
@@ -292,6 +290,32 @@ impl Core {
                 events.respond(exchange, Refusal::BadRequest.response());
             }
         }
+        for (kind, message) in messages {
+            events.message_owned(kind, message);
+        }
+    }
+
+    /// Reads packets: `messages` are what the client says, the others are obeyed.
+    fn read(
+        &mut self,
+        version: Version,
+        kind: Kind,
+        body: &[u8],
+        messages: &mut Vec<(Kind, Vec<u8>)>,
+        events: &mut Events<'_>,
+    ) -> Result<(), Malformed> {
+        payload::read(version, kind, body, |packet, bytes| {
+            match packet {
+                Packet::Message(kind, at) => messages.push((kind, bytes[at..].to_vec())),
+                Packet::Decoded(message) => messages.push((Kind::Binary, message)),
+                packet => {
+                    if let Some(answer) = self.control(&packet, events) {
+                        self.polling.push(answer, events);
+                    }
+                }
+            }
+            !self.has_ended()
+        })
     }
 }
 
@@ -303,9 +327,11 @@ impl Session for EngineIo {
             None => return events.respond(exchange, Refusal::BadRequest.response()),
         };
         match (self.core.phase, parameters.carriage, request.method()) {
-            (Phase::New, carriage, _) => self.begin(exchange, request, carriage, events),
-            (Phase::Polling | Phase::Moving, Carriage::Polling, "GET") => self.core.poll(exchange, events),
-            (Phase::Polling | Phase::Moving, Carriage::Polling, "POST") => self.core.post(exchange, request, events),
+            (Phase::New, ..) => self.begin(exchange, request, &parameters, events),
+            (Phase::Polling | Phase::Moving, Carriage::Polling, "GET") => self.core.poll(exchange, parameters.jsonp, events),
+            (Phase::Polling | Phase::Moving, Carriage::Polling, "POST") => {
+                self.core.post(exchange, request, parameters.jsonp, events);
+            }
             (Phase::Polling, Carriage::WebSocket, "GET") => self.try_stream(exchange, request, parameters.dialect, events),
             _ => events.respond(exchange, Refusal::BadRequest.response()),
         }

@@ -115,7 +115,7 @@ fn polling_goes_on_while_a_websocket_is_tried() {
     assert_eq!(told, []);
     assert_eq!(client.timeout(RELEASE), [answer(poll, "6")]);
     let (post, told) = client.post("4two");
-    assert_eq!(told, [text("two"), answer(post, "ok")]);
+    assert_eq!(told, [answer(post, "ok"), text("two")]);
     assert_eq!(client.frame("5"), []);
     assert_eq!(client.frame("4three"), [text("three")]);
 }
