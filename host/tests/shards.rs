@@ -53,6 +53,22 @@ fn an_upgrade_reaches_its_session_on_whatever_shard_it_comes() {
 }
 
 #[test]
+fn a_request_that_meets_the_end_of_its_session_is_answered_as_one_that_comes_too_late() {
+    let server = Server::start("shards = 2", vec![app::switchboard_module()]);
+    for session in 0..SESSIONS {
+        let name = format!("ended-{session}");
+        let id = opened(&server, &name);
+        let waiting = server.ask(&format!("/primus/join?{id}"), "x-wait: yes\r\nconnection: close\r\n");
+        journal::until(&format!("{name} asks to wait"));
+        let ending = server.ask(&format!("/primus/join?{id}"), "x-end: yes\r\nconnection: close\r\n");
+        let late = (410, "over\n".to_owned());
+        assert_eq!(ending.answer(), late);
+        assert_eq!(waiting.answer(), late);
+        assert_eq!(server.get(&format!("/primus/join?{id}")), late);
+    }
+}
+
+#[test]
 fn a_session_hears_of_a_client_that_left_on_whatever_shard_it_was() {
     let server = Server::start("shards = 2", vec![app::switchboard_module()]);
     for session in 0..SESSIONS {

@@ -229,6 +229,7 @@ fn a_plugin_that_holds_a_lock_while_it_sends_is_not_asked_for_it_meanwhile() {
     client.say("\"flood\"");
     journal::until("flooded is over its limit");
     journal::until("flooded goes");
+    server.until("/metrics", "\nswitchboard_sparks_overflowed_total 1\n");
 }
 
 #[test]

@@ -167,7 +167,8 @@ pub enum DisconnectReason {
         /// What it did.
         reason: String,
     },
-    /// A limit was passed: which one.
+    /// A limit was passed: which one. Hosts log and count those by name whose client took too little: `max_buffered`, and
+    /// `max_pending_bytes` of transports that keep messages until they are asked for.
     Limit(String),
     /// A plugin failed while it worked for this spark.
     Fault(String),

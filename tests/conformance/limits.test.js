@@ -45,6 +45,14 @@ async function watching(t, server) {
   return { gone: goings };
 }
 
+/** Operators see once that more waited than may: by a line, and by the count. */
+async function isToldOnce(server, limit) {
+  await until('the line', () => server.lines(new RegExp(`more than ${limit} waits`)).length > 0);
+  const metrics = await (await fetch(`http://127.0.0.1:${server.port}/metrics`)).text();
+  assert.match(metrics, /^switchboard_sparks_overflowed_total 1$/m);
+  assert.equal(server.lines(/waits for it/).length, 1);
+}
+
 /** The bytes of a server's memory. */
 function resident({ pid }) {
   return 1024 * Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]);
@@ -100,6 +108,17 @@ for (const [name, way] of Object.entries(requests)) {
       const session = await Session.open(way, server);
       await session.say(flood);
       await watcher.gone();
+      await isToldOnce(server, keys.pending);
+    });
+
+    test(`one message may always wait, though it is longer than ${keys.pending}`, async (t) => {
+      const server = await limited(t, { [table]: { [keys.pending]: 1_000, ...patient(keys) } });
+      const session = await Session.open(way, server);
+      await session.say('x'.repeat(300_000));
+      const socket = await session.listen(t);
+      let count = 0;
+      socket.on('data', (data) => (count += data.toString().split('x').length - 1));
+      await until('all of it', () => count >= 300_000);
     });
 
     test('not more than max_exchanges of its requests are under way', async (t) => {

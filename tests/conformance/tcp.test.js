@@ -11,8 +11,10 @@ import { test } from 'node:test';
 
 import { connected, kinds } from './clients.js';
 import { Device, lengths, lines } from './device.js';
+import { BINARY, Peer, TEXT, frame } from './frames.js';
 import { library, startFor } from './server.js';
 import { until } from './waiting.js';
+import { Session, requests } from './ways.js';
 
 const msgpack = createRequire(import.meta.url)('msgpack-lite');
 
@@ -142,6 +144,29 @@ test('who comes too often is told and goes', async (t) => {
     const answer = await next.ask('in').catch(() => null);
     return answer === 'in';
   });
+});
+
+test('bytes of a client whose parser makes text are no text to who is carried text only', async (t) => {
+  const plugins = ['json', 'websocket', 'sockjs', 'browserchannel', 'tcp', 'conformance_relay'];
+  const server = await startFor(t, { plugins, tables: { tcp: { listen: '127.0.0.1:0' } } });
+  const address = await until('the address', () => /listening plugin="tcp" address=(\S+)/.exec(server.log.join('\n'))?.[1]);
+  const device = await Device.connect(t, address);
+  const sessions = [await Session.open(requests.sockjs, server), await Session.open(requests.browserchannel, server)];
+  device.send('here');
+  assert.equal(await device.inbox.take(), 'here');
+  const peer = await Peer.handshake(t, server);
+  const control = Buffer.from('"primus::server::close"');
+  peer.send(frame(BINARY, control), frame(TEXT, '"after"'));
+  assert.deepEqual(await device.inbox.takeAll(2), [{ type: 'Buffer', data: [...control] }, 'after']);
+  assert.deepEqual(device.control, []);
+  for (const session of sessions) {
+    const socket = await session.listen(t);
+    let text = '';
+    socket.on('data', (data) => (text += data));
+    await until('the second message', () => text.includes('after'));
+    assert.match(text, /Buffer/);
+    assert.doesNotMatch(text, /server::close/);
+  }
 });
 
 test('without an address the plugin loads, and says that nobody can connect', async (t) => {

@@ -234,19 +234,19 @@ impl Visit {
             return Err(unavailable("the parser plugin is in quarantine\n"));
         }
         let entry = &snapshot.transports[transport];
-        let parser = match with_raw(request, |raw| entry.handle.carries(raw)) {
+        let (parser, carries) = match with_raw(request, |raw| entry.handle.carries(raw)) {
             Ok(Carries::Text) if !bare => {
                 let in_text = snapshot.in_text(parser, entry.handle.name(), request);
-                in_text.map_err(|refusal| Box::new(refused(&refusal)))?
+                (in_text.map_err(|refusal| Box::new(refused(&refusal)))?, Carries::Text)
             }
-            Ok(Carries::Text | Carries::Everything) => parser,
+            Ok(carries) => (parser, carries),
             Err(fault) => {
                 entry.generation.panicked("a transport's carries", &fault);
                 return Err(unavailable("the transport plugin failed\n"));
             }
         };
         let (sender, reply) = answers.sender();
-        match self.shard.open(entry, parser, request, bare, sender) {
+        match self.shard.open(entry, parser, request, carries, bare, sender) {
             Ok(exchange) => {
                 if let Some(heir) = heir {
                     self.shard.make_heir(exchange.id, heir);

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use plugin_api::abi::host::with_raw;
-use plugin_api::{Refusal, Request, RequestParts, Route, SparkId};
+use plugin_api::{Carries, Refusal, Request, RequestParts, Route, SparkId};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -238,8 +238,16 @@ async fn admit(
     }
     let heir = heir_of(shard.house(), request)?;
     let bare = bare || heir.is_some();
+    let carries = with_raw(request, |raw| entry.handle.carries(raw)).map_err(|fault| {
+        entry.generation.panicked("a transport's carries", &fault);
+        unavailable("the transport plugin failed")
+    })?;
+    let parser = match carries {
+        Carries::Text if !bare => snapshot.in_text(parser, entry.handle.name(), request)?,
+        Carries::Text | Carries::Everything => parser,
+    };
     let (sender, reply) = oneshot::channel();
-    let opened = shard.open(entry, parser, request, bare, |_| ReplySender::Waiting(sender));
+    let opened = shard.open(entry, parser, request, carries, bare, |_| ReplySender::Waiting(sender));
     let exchange = opened.map_err(|fault| {
         entry.generation.panicked("a transport's open", &fault);
         unavailable("the transport plugin failed")

@@ -4,8 +4,8 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use plugin_api::FrameClass;
 use plugin_api::abi::host::SessionHandle;
+use plugin_api::{Carries, FrameClass};
 
 use crate::generation::Generation;
 use crate::spark::Heir;
@@ -27,6 +27,8 @@ pub struct Succession {
     pub out: OutBuffer,
     /// The class of frames that it shares, if any.
     pub class: Option<FrameClass>,
+    /// What it can carry.
+    pub carries: Carries,
     /// Its timers, and when they come.
     pub timers: Vec<(u32, Duration)>,
     /// Who goes on with the other end of the connection.

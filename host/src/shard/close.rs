@@ -1,5 +1,6 @@
 //! A spark's end: what the server says last, the session's farewell, and the connection's.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use plugin_api::{DisconnectReason, EndOptions, Payload, SparkId};
@@ -13,6 +14,9 @@ use crate::spark::{Phase, Spark};
 
 /// The limit that a spark passes by not reading.
 pub(super) const MAX_BUFFERED: &str = "max_buffered";
+
+/// The same limit as transports have it, for what waits until a client asks.
+const MAX_PENDING: &str = "max_pending_bytes";
 
 /// How long a session may take to close.
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
@@ -88,6 +92,12 @@ impl Shard {
         }
         let reason = ending.unwrap_or_else(|| reason.clone());
         tracing::debug!(spark = %id, ?reason, "a session has ended");
+        if let DisconnectReason::Limit(limit) = &reason
+            && [MAX_BUFFERED, MAX_PENDING].contains(&limit.as_str())
+        {
+            self.house.metrics.overflowed.fetch_add(1, Ordering::Relaxed);
+            tracing::info!(spark = %id, "closed: more than {limit} waits for it");
+        }
         self.departed.borrow_mut().push_back(Departed { id, reason: announced.then_some(reason), bare });
         self.wake();
     }

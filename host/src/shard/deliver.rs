@@ -11,7 +11,7 @@ use bytes::Bytes;
 use plugin_api::abi::host::{Fault, HookMessage, ParserFailure, TransportHandle};
 use plugin_api::abi::status;
 use plugin_api::abi::types::EventSink;
-use plugin_api::{DisconnectReason, EndOptions, Flow, FrameClass, Kind, Payload, SparkId};
+use plugin_api::{Carries, DisconnectReason, EndOptions, Flow, FrameClass, Kind, Payload, SparkId};
 
 use super::Shard;
 use super::close::MAX_BUFFERED;
@@ -27,6 +27,9 @@ type Encoded<'a> = (Kind, Cow<'a, [u8]>);
 #[derive(Debug, Clone, Copy)]
 struct Panicked;
 
+/// What makes a message's form: the number of a parser, and what the session can carry.
+type Writing = (u32, Carries);
+
 /// Why a message did not get to a spark that is there.
 enum Failed {
     /// Its session panicked.
@@ -38,8 +41,8 @@ enum Failed {
 /// One message in all the forms that were needed so far. `None` is one that is not sent.
 struct Forms<'a> {
     payload: &'a Payload<'a>,
-    encoded: Vec<(u32, Result<Option<Encoded<'a>>, Panicked>)>,
-    frames: Vec<(*const TransportHandle, FrameClass, u32, Result<Bytes, Panicked>)>,
+    encoded: Vec<(Writing, Result<Option<Encoded<'a>>, Panicked>)>,
+    frames: Vec<(*const TransportHandle, FrameClass, Writing, Result<Bytes, Panicked>)>,
 }
 
 impl<'a> Forms<'a> {
@@ -47,13 +50,14 @@ impl<'a> Forms<'a> {
         Self { payload, encoded: Vec::new(), frames: Vec::new() }
     }
 
-    /// The message as a parser writes it.
-    fn encoded(&mut self, parser: &ParserEntry, snapshot: &Snapshot) -> Result<Option<(Kind, &[u8])>, Panicked> {
-        let at = match self.encoded.iter().position(|(number, _)| *number == parser.number) {
+    /// The message as a spark's parser writes it for what its session carries.
+    fn encoded(&mut self, spark: &Spark, snapshot: &Snapshot) -> Result<Option<(Kind, &[u8])>, Panicked> {
+        let writing = (spark.parser.number, spark.carries);
+        let at = match self.encoded.iter().position(|(known, _)| *known == writing) {
             Some(at) => at,
             None => {
-                let encoded = encode(self.payload, parser, snapshot);
-                self.encoded.push((parser.number, encoded));
+                let encoded = encode(self.payload, &spark.parser, spark.carries, snapshot);
+                self.encoded.push((writing, encoded));
                 self.encoded.len() - 1
             }
         };
@@ -64,20 +68,19 @@ impl<'a> Forms<'a> {
     /// The frame that a spark shares with others of its class. Lent, since counting references costs more than the frame.
     fn frame(&mut self, spark: &Spark, class: FrameClass, snapshot: &Snapshot) -> Result<Option<&Bytes>, Panicked> {
         let transport: *const TransportHandle = Arc::as_ptr(spark.session.transport());
-        let parser = spark.parser.number;
-        let known =
-            self.frames.iter().position(|(known, of, number, _)| *known == transport && *of == class && *number == parser);
+        let writing = (spark.parser.number, spark.carries);
+        let known = self.frames.iter().position(|(known, of, how, _)| *known == transport && *of == class && *how == writing);
         let at = match known {
             Some(at) => at,
             None => {
-                let Some((kind, bytes)) = self.encoded(&spark.parser, snapshot)? else { return Ok(None) };
+                let Some((kind, bytes)) = self.encoded(spark, snapshot)? else { return Ok(None) };
                 let mut out = RVec::with_capacity(bytes.len() + 16);
                 let framed = spark.session.transport().frame(class, kind, bytes, &mut out);
                 let frame = framed.map(|()| Bytes::from(out.into_vec())).map_err(|fault| {
                     snapshot.transport_failed(spark.session.transport(), "a transport's frame", &fault);
                     Panicked
                 });
-                self.frames.push((transport, class, parser, frame));
+                self.frames.push((transport, class, writing, frame));
                 self.frames.len() - 1
             }
         };
@@ -85,12 +88,31 @@ impl<'a> Forms<'a> {
     }
 }
 
-/// A payload as a parser writes it; `None` where it is not sent.
-fn encode<'a>(payload: &'a Payload<'_>, parser: &ParserEntry, snapshot: &Snapshot) -> Result<Option<Encoded<'a>>, Panicked> {
-    let value = match payload {
-        Payload::Wire { parser: number, kind, bytes } if *number == parser.number => {
-            return Ok(Some((*kind, Cow::Borrowed(bytes.as_ref()))));
+/// What a client has sent, where it can go on as it is: written by this parser, and of a kind that is carried. Bytes on a carrier of
+/// text would be taken for text, and say what nobody has written.
+#[inline]
+fn as_it_is<'a>(payload: &'a Payload<'_>, parser: &ParserEntry, carries: Carries) -> Option<(Kind, &'a [u8])> {
+    match payload {
+        Payload::Wire { parser: number, kind, bytes }
+            if *number == parser.number && (*kind == Kind::Text || carries == Carries::Everything) =>
+        {
+            Some((*kind, bytes.as_ref()))
         }
+        Payload::Wire { .. } | Payload::Value(_) => None,
+    }
+}
+
+/// A payload as a parser writes it; `None` where it is not sent.
+fn encode<'a>(
+    payload: &'a Payload<'_>,
+    parser: &ParserEntry,
+    carries: Carries,
+    snapshot: &Snapshot,
+) -> Result<Option<Encoded<'a>>, Panicked> {
+    if let Some((kind, bytes)) = as_it_is(payload, parser, carries) {
+        return Ok(Some((kind, Cow::Borrowed(bytes))));
+    }
+    let value = match payload {
         Payload::Wire { parser: number, kind, bytes } => {
             let Some(source) = snapshot.parser_numbered(*number) else { return Ok(None) };
             match source.handle.decode(*kind, bytes) {
@@ -101,6 +123,10 @@ fn encode<'a>(payload: &'a Payload<'_>, parser: &ParserEntry, snapshot: &Snapsho
         Payload::Value(value) => Cow::Borrowed(value.as_ref()),
     };
     match parser.handle.encode(&value) {
+        Ok(Some((Kind::Binary, _))) if carries == Carries::Text => {
+            tracing::debug!(parser = parser.handle.name(), "bytes are not sent to who is carried text only");
+            Ok(None)
+        }
         Ok(encoded) => Ok(encoded.map(|(kind, bytes)| (kind, Cow::Owned(bytes)))),
         Err(failure) => unsent(parser, "encode", &failure),
     }
@@ -287,9 +313,9 @@ impl Shard {
             return Ok(status::MISSING);
         }
         let encoded;
-        let (kind, bytes) = match payload {
-            Payload::Wire { parser, kind, bytes } if *parser == spark.parser.number => (*kind, bytes.as_ref()),
-            payload => match encode(payload, &spark.parser, snapshot).map_err(|Panicked| Failed::Parser)? {
+        let (kind, bytes) = match as_it_is(payload, &spark.parser, spark.carries) {
+            Some(written) => written,
+            None => match encode(payload, &spark.parser, spark.carries, snapshot).map_err(|Panicked| Failed::Parser)? {
                 Some((kind, bytes)) => {
                     encoded = bytes;
                     (kind, encoded.as_ref())
@@ -341,8 +367,6 @@ impl Shard {
 
     /// Closes a spark that has more waiting than it may. It may come again.
     pub(super) fn reads_too_slowly(&self, id: SparkId) {
-        self.house.metrics.overflowed.fetch_add(1, Ordering::Relaxed);
-        tracing::info!(spark = %id, "closed: more than max_buffered waits for it");
         let options =
             EndOptions { reconnect: true, code: Some(1013), reason: "reads too slowly".to_owned(), ..EndOptions::default() };
         self.end_as(id, options, DisconnectReason::Limit(MAX_BUFFERED.to_owned()));

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame};
 use plugin_api::abi::host::with_raw;
-use plugin_api::{Carrier, ExchangeId, Request, Response, SparkId};
+use plugin_api::{Carrier, ExchangeId, Request, Response, Route, SparkId};
 use tokio::sync::oneshot;
 
 use super::Shard;
@@ -31,15 +31,24 @@ pub enum ReplySender {
     Visitor(VisitorId),
 }
 
+/// An exchange whose answer, or its end, is owed.
+pub struct Owed {
+    number: u64,
+    to: ReplySender,
+    /// The method and target, for the transport's answer where the session ends without one. `None`: the first exchange, which the
+    /// transport has no other answer to.
+    asked: Option<Box<str>>,
+}
+
 impl Shard {
-    /// Hands a session an exchange of its own; without such a session it ends without an answer.
+    /// Hands a session an exchange of its own; without such a session it is answered as one that comes too late.
     pub fn exchange(&self, exchange: Exchange, request: &Request<'_>, reply: ReplySender) {
-        let mut reply = Some(reply);
-        self.with_spark(exchange.id, |spark| {
-            spark.rare().exchanges.extend(reply.take().map(|reply| (exchange.number, reply)));
-        });
-        if let Some(reply) = reply {
-            return self.unanswered(exchange, reply);
+        let is_first = request.spark_id().is_some();
+        let asked = || format!("{} {}?{}", request.method(), request.path(), request.query()).into_boxed_str();
+        let mut owed = Some(Owed { number: exchange.number, to: reply, asked: (!is_first).then(asked) });
+        self.with_spark(exchange.id, |spark| spark.rare().exchanges.extend(owed.take()));
+        if let Some(owed) = owed {
+            return self.unanswered(exchange, owed);
         }
         self.with_session(exchange.id, "a session's request", |session, sink| {
             with_raw(request, |raw| session.request(exchange.number, raw, sink))
@@ -48,7 +57,7 @@ impl Shard {
 
     pub(super) fn reply(&self, exchange: Exchange, reply: Option<Reply<Infallible>>) {
         let Some(reply) = reply else { return self.leave_unanswered(exchange) };
-        match self.take_exchange(exchange) {
+        match self.take_exchange(exchange).map(|owed| owed.to) {
             Some(ReplySender::Waiting(sender)) => {
                 // Whoever asked may have left just now.
                 let _ = sender.send(reply.of_any());
@@ -79,6 +88,7 @@ impl Shard {
     /// More of an open body; `None` ends it.
     pub(super) fn reply_chunk(&self, exchange: Exchange, chunk: Option<Vec<u8>>) {
         let Some(chunk) = chunk else { return self.leave_unanswered(exchange) };
+        let length = chunk.len();
         let (mut waiting, mut visitor) = (0, None);
         self.with_exchange(exchange, |sender| match sender {
             ReplySender::Open(body) => waiting = body.send(chunk),
@@ -88,7 +98,8 @@ impl Shard {
         if let Some((visitor, chunk)) = visitor {
             waiting = self.visitors().map_or(0, |visitors| visitors.chunk(visitor, exchange, chunk));
         }
-        if waiting > self.snapshot.borrow().config.server.max_buffered.as_usize() {
+        // What waited before it counts: whom nothing waits for does not read slowly, however long the piece is.
+        if waiting.saturating_sub(length) > self.snapshot.borrow().config.server.max_buffered.as_usize() {
             // A piece of a body can't be left out.
             self.reads_too_slowly(exchange.id);
         }
@@ -105,46 +116,65 @@ impl Shard {
         self.with_spark(id, |spark| {
             open = spark.rare.as_mut().map(|rare| std::mem::take(&mut rare.exchanges)).unwrap_or_default();
         });
-        for (number, sender) in open {
-            self.unanswered(Exchange { id, number }, sender);
+        for owed in open {
+            self.unanswered(Exchange { id, number: owed.number }, owed);
         }
     }
 
     fn leave_unanswered(&self, exchange: Exchange) {
-        if let Some(sender) = self.take_exchange(exchange) {
-            self.unanswered(exchange, sender);
+        if let Some(owed) = self.take_exchange(exchange) {
+            self.unanswered(exchange, owed);
         }
     }
 
-    /// Whoever waits for an answer gets none, and a body that is open ends.
-    fn unanswered(&self, exchange: Exchange, sender: ReplySender) {
-        match sender {
-            ReplySender::Visitor(visitor) => self.answer_visitor(visitor, exchange, None),
+    /// Whoever waits for an answer gets that of who comes when the session is over, if the transport has one; an open body ends.
+    fn unanswered(&self, exchange: Exchange, Owed { to, asked, .. }: Owed) {
+        let answer: Option<Reply<Infallible>> = asked.and_then(|asked| self.answer_of_lost(&asked)).map(Reply::Whole);
+        match (to, answer) {
+            (ReplySender::Visitor(visitor), answer) => self.answer_visitor(visitor, exchange, answer.map(Reply::of_any)),
+            (ReplySender::Waiting(sender), Some(answer)) => drop(sender.send(answer.of_any())),
             // Its drop says so.
-            ReplySender::Waiting(_) | ReplySender::Open(_) => {}
+            (ReplySender::Waiting(_) | ReplySender::Open(_), _) => {}
         }
+    }
+
+    /// What the transport answers to a request, its method and target, whose session is not there.
+    fn answer_of_lost(&self, asked: &str) -> Option<Response> {
+        let (method, target) = asked.split_once(' ')?;
+        let request = Request::new(method, target).for_lost_session();
+        for entry in self.snapshot().transports.iter().filter(|entry| !entry.generation.is_quarantined()) {
+            match with_raw(&request, |raw| entry.handle.route(raw)) {
+                Ok(Route::Pass) => {}
+                Ok(Route::Respond(response)) => return Some(response),
+                Ok(Route::Open | Route::OpenBare | Route::Session(_)) => return None,
+                Err(fault) => entry.generation.panicked("a transport's route", &fault),
+            }
+        }
+        None
     }
 
     /// An exchange is over.
-    fn take_exchange(&self, exchange: Exchange) -> Option<ReplySender> {
+    fn take_exchange(&self, exchange: Exchange) -> Option<Owed> {
         let mut slab = self.slab.borrow_mut();
         let spark = slab.get_mut(exchange.id)?;
         let rare = spark.rare.as_mut()?;
-        let place = rare.exchanges.iter().position(|(number, _)| *number == exchange.number)?;
-        let (_, sender) = rare.exchanges.remove(place);
+        let place = rare.exchanges.iter().position(|owed| owed.number == exchange.number)?;
+        let owed = rare.exchanges.remove(place);
         if rare.is_blank() {
             // The only exchange of most: it becomes the stream.
             spark.rare = None;
         }
-        Some(sender)
+        Some(owed)
     }
 
     /// Calls with where the answer of an exchange goes, if that is open.
     fn with_exchange(&self, exchange: Exchange, call: impl FnOnce(&mut ReplySender)) {
         self.with_spark(exchange.id, |spark| {
             let mut open = spark.rare.iter_mut().flat_map(|rare| &mut rare.exchanges);
-            if let Some((_, sender)) = open.find(|(number, _)| *number == exchange.number) {
-                call(sender);
+            if let Some(owed) = open.find(|owed| owed.number == exchange.number) {
+                call(&mut owed.to);
+                // Nothing takes the place of an answer that has begun.
+                owed.asked = None;
             }
         });
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use concurrency::moment::Outcome;
-use plugin_api::{DisconnectReason, SparkId, value};
+use plugin_api::{Carries, DisconnectReason, SparkId, value};
 use serde::Serialize;
 
 use super::Shard;
@@ -139,6 +139,7 @@ impl Shard {
                 session,
                 parser: spark.parser.handle.name().to_owned(),
                 class: spark.class.map_or(0, |class| class.0.get()),
+                text_only: spark.carries == Carries::Text,
                 alive: spark.alive,
                 pings: spark.pings,
                 beat: steps.get(&id).copied().unwrap_or_default(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use abi_stable::std_types::RVec;
 use mio::net::TcpStream;
-use plugin_api::{DisconnectReason, FrameClass, SparkId, SparkInfo, value};
+use plugin_api::{Carries, DisconnectReason, FrameClass, SparkId, SparkInfo, value};
 
 use super::Shard;
 use super::close::Departed;
@@ -104,6 +104,11 @@ impl Shard {
         if entry.generation.is_quarantined() || parser.generation.is_quarantined() {
             return None;
         }
+        // A parser that makes bytes, on a session that carries text only, does so in base64.
+        let (parser, carries) = match &parser.in_base64 {
+            _ if !record.text_only => (parser, Carries::Everything),
+            in_base64 => (in_base64.as_ref().unwrap_or(parser), Carries::Text),
+        };
         let session = match entry.handle.restore(&record.session) {
             Ok(session) => session?,
             Err(fault) => {
@@ -120,6 +125,7 @@ impl Shard {
             info,
             parser: Arc::clone(parser),
             class: std::num::NonZeroU32::new(record.class).map(FrameClass),
+            carries,
             phase: if record.who.bare { Phase::Opening } else { Phase::Open },
             alive: record.alive,
             pings: record.pings,

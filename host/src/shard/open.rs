@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use mio::net::TcpStream;
 use plugin_api::abi::host::{Fault, with_raw};
-use plugin_api::{EndOptions, Request, SparkId, SparkInfo, value};
+use plugin_api::{Carries, EndOptions, Request, SparkId, SparkInfo, value};
 
 use super::Shard;
 use super::exchange::ReplySender;
@@ -26,7 +26,7 @@ fn is_credential(name: &str) -> bool {
 }
 
 impl Shard {
-    /// Opens a session for a request, and hands it the request as its first exchange. `reply` says where the answer goes.
+    /// Opens a session for a request, and hands it the request as its first exchange. `carries` is the transport's word on it, `reply` says where the answer goes.
     ///
     /// # Errors
     ///
@@ -36,6 +36,7 @@ impl Shard {
         entry: &TransportEntry,
         parser: &Arc<ParserEntry>,
         request: &Request<'_>,
+        carries: Carries,
         bare: bool,
         reply: impl FnOnce(Exchange) -> ReplySender,
     ) -> Result<Exchange, Fault> {
@@ -74,6 +75,7 @@ impl Shard {
             info: Arc::clone(&info),
             parser: Arc::clone(parser),
             class: None,
+            carries,
             phase: Phase::Opening,
             alive: true,
             pings: false,

@@ -133,6 +133,7 @@ impl Shard {
             stream: stream.into(),
             out: spark.out,
             class: spark.class,
+            carries: spark.carries,
             timers,
             carrier: rare.carrier,
         };
@@ -212,7 +213,7 @@ impl Shard {
     }
 
     fn replace_session(&self, id: SparkId, succession: Succession) {
-        let Succession { session, stream, out, class, timers, carrier, .. } = succession;
+        let Succession { session, stream, out, class, carries, timers, carrier, .. } = succession;
         let mut stream = mio::net::TcpStream::from_std(stream);
         let interest = mio::Interest::READABLE | mio::Interest::WRITABLE;
         let registered = self.registry.register(&mut stream, mio::Token(id.slot() as usize), interest);
@@ -223,6 +224,7 @@ impl Shard {
             former = spark.stream.replace(stream).map(|stream| (stream, std::mem::take(&mut spark.out)));
             spark.out = out;
             spark.class = class;
+            spark.carries = carries;
             spark.alive = true;
             let rare = spark.rare();
             forgotten = std::mem::take(&mut rare.timers).len();

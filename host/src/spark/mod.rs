@@ -13,13 +13,13 @@ use std::sync::Arc;
 use mio::net::TcpStream;
 use plugin_api::abi::host::{Fault, SessionHandle};
 use plugin_api::abi::types::EventSink;
-use plugin_api::{FrameClass, Kind, SparkId};
+use plugin_api::{Carries, FrameClass, Kind, SparkId};
 
 use self::id::Info;
 use self::out::OutBuffer;
 use crate::generation::Generation;
 use crate::parsers::ParserEntry;
-use crate::shard::exchange::ReplySender;
+use crate::shard::exchange::Owed;
 use crate::snapshot::Snapshot;
 
 /// One client. What is rare is boxed: an idle spark costs this record, its session and its handshake.
@@ -36,6 +36,8 @@ pub struct Spark {
     pub parser: Arc<ParserEntry>,
     /// The class of frames that it shares, if any.
     pub class: Option<FrameClass>,
+    /// What its session can carry.
+    pub carries: Carries,
     /// Whether hooks are run and messages flow.
     pub phase: Phase,
     /// Whether it showed life since the last ping.
@@ -78,8 +80,8 @@ pub struct Rare {
     pub ending: Option<plugin_api::DisconnectReason>,
     /// Timers that the session has set: their numbers and the sequence that makes them valid.
     pub timers: Vec<(u32, u64)>,
-    /// Its HTTP exchanges that are open: their numbers, and where the answers go.
-    pub exchanges: Vec<(u64, ReplySender)>,
+    /// Its HTTP exchanges that are open.
+    pub exchanges: Vec<Owed>,
     /// Who goes on with the other end of its connection.
     pub carrier: Option<Arc<Generation>>,
     /// The secret by which another session may take it over.

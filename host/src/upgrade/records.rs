@@ -98,6 +98,9 @@ pub struct SparkRecord {
     pub parser: String,
     /// The class of frames that it shares; 0: none.
     pub class: u32,
+    /// Whether its session carries text only.
+    #[serde(default)]
+    pub text_only: bool,
     /// Whether it showed life since the last ping.
     pub alive: bool,
     /// Whether the client pings by itself.
@@ -207,6 +210,7 @@ mod tests {
             session: vec![1, 2, 3],
             parser: "json".to_owned(),
             class: 1,
+            text_only: true,
             alive: false,
             pings: true,
             beat: 31,

@@ -4,7 +4,8 @@
 //! - `/wait` keeps the request unanswered.
 //! - `/later` answers it when a timer comes.
 //! - `/stream` answers with a head and goes on with a line for each message.
-//! - `/open` answers it, and `/join?ID` is then a request of that session, which upgrades or (with `x-wait`) waits.
+//! - `/open` answers it, and `/join?ID` is then a request of that session, which upgrades or (with `x-wait`) waits or (with `x-end`)
+//!   ends the session and is not answered by it.
 //! - `/refuse` answers it with 400 and is over.
 //! - `/panic` panics.
 
@@ -48,6 +49,7 @@ impl Transport for Lines {
             return Route::Respond(Response::text(refusal.status, format!("refused: {refusal}\n")));
         }
         match request.path() {
+            "/join" if request.is_for_lost_session() => Route::Respond(Response::text(410, "over\n")),
             "/join" => Route::Session(request.query().to_owned()),
             "" | "/" | "/wait" | "/later" | "/stream" | "/open" | "/refuse" | "/panic" => Route::Open,
             _ => Route::Pass,
@@ -83,6 +85,7 @@ impl Session for Line {
                 self.exchange = Some(exchange);
                 note(format!("{} asks to wait", self.name));
             }
+            "/join" if request.header("x-end").is_some() => events.close(DisconnectReason::Lost),
             "/later" => {
                 self.exchange = Some(exchange);
                 events.set_timer(TimerId(1), Duration::from_millis(1));

@@ -21,7 +21,10 @@ fn refusal(route: Route) -> Response {
 fn each_answer_is_a_script_for_the_function_of_its_request() {
     let mut client = Client::of(&transport(Config::default()), 3, "&j=0");
     let opening = client.opening();
-    assert!(opening.starts_with(r#"___eio[0]("#) && opening.contains(r#":0{\"sid\":\""#) && opening.ends_with(r#"");"#), "{opening}");
+    assert!(
+        opening.starts_with(r#"___eio[0]("#) && opening.contains(r#":0{\"sid\":\""#) && opening.ends_with(r#"");"#),
+        "{opening}"
+    );
     let headers = client.session.opening().iter().find_map(|event| match event {
         Event::Respond(_, response) => Some(response.headers.clone()),
         _ => None,

@@ -180,7 +180,11 @@ fn damaged_payloads_are_refused_and_end_the_session() {
 fn what_waits_is_bounded() {
     let config = Config { max_pending_bytes: 1000, ..Config::default() };
     let mut client = Client::of(&transport(config), 4, "");
-    assert_eq!(client.send(Kind::Text, "x".repeat(5000)), [], "for whom nothing waits is not slow, however long the message is");
+    assert_eq!(
+        client.send(Kind::Text, "x".repeat(5000)),
+        [],
+        "for whom nothing waits is not slow, however long the message is"
+    );
     client.poll();
     assert_eq!(client.send(Kind::Text, "x".repeat(900)), []);
     let ended = Ended(DisconnectReason::Limit("max_pending_bytes".into()));

@@ -11,8 +11,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use plugin_api::{
-    FrameClass, Host, Kind, Out, Plugin, Priority, Refusal, Registrar, Request, Response, Route, StartError, Transport,
-    export_plugin,
+    Carries, FrameClass, Host, Kind, Out, Plugin, Priority, Refusal, Registrar, Request, Response, Route, StartError,
+    Transport, export_plugin,
 };
 
 pub mod config;
@@ -86,6 +86,13 @@ impl Transport for TcpTransport {
         match request.refusal() {
             Some(refusal) => Route::Respond(told(refusal, mode.framing)),
             None => Route::Open,
+        }
+    }
+
+    fn carries(&self, request: &Request<'_>) -> Carries {
+        match Self::mode(request) {
+            Some(Mode { kind: Kind::Text, .. }) => Carries::Text,
+            Some(Mode { kind: Kind::Binary, .. }) | None => Carries::Everything,
         }
     }
 
