@@ -214,6 +214,20 @@ fn what_waits_too_long_is_dropped_where_that_is_the_policy() {
 }
 
 #[test]
+fn what_can_only_be_read_is_only_read_and_figures_go_through_no_strange_proxy() {
+    let server = server();
+    for target in ["/healthz", "/readyz", "/metrics", "/primus/spec", "/primus/primus.js"] {
+        let request = format!("POST {target} HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        assert_eq!(server.send(&request).answer().0, 405, "{target}");
+    }
+    assert_eq!(server.get("/metrics").0, 200);
+    for said in ["x-forwarded-for: 192.0.2.1", "forwarded: for=192.0.2.1", "x-forwarded-proto: https"] {
+        let asking = server.ask("/metrics", &format!("{said}\r\nconnection: close\r\n"));
+        assert_eq!(asking.answer().0, 404, "{said}");
+    }
+}
+
+#[test]
 fn a_spark_is_told_to_close_once_also_where_its_last_word_fails() {
     let server = server();
     let mut client = server.connect("mute");

@@ -39,7 +39,7 @@ use self::coming::Coming;
 use self::rewound::Rewound;
 use crate::http::cors::Access;
 use crate::http::fields::Fields;
-use crate::http::forwarded::Client;
+use crate::http::forwarded::{self, Client};
 use crate::http::health::{self, Readiness};
 use crate::http::library::Flavour;
 use crate::http::metrics;
@@ -132,7 +132,7 @@ impl Visit {
         fields: &(impl Fields + ?Sized),
     ) -> Result<(Client, Cow<'s, HeaderMap>), Box<Response<Bytes>>> {
         let client = snapshot.proxies.client(self.peer, fields);
-        match snapshot.cors.check(method, fields, client.host.as_deref()) {
+        match snapshot.cors.check(method, fields, &client) {
             Access::Pass(extra) => Ok((client, extra)),
             Access::Answer(response) => Err(Box::new(response)),
         }
@@ -164,9 +164,11 @@ impl Visit {
 
     /// What the host itself answers under the pathname.
     async fn own(&self, snapshot: &Snapshot, rest: &str, parts: &http::request::Parts) -> Option<Response<Bytes>> {
-        let reads = matches!(parts.method, Method::GET | Method::HEAD);
-        if !reads || !is_own(rest) {
+        if !is_own(rest) {
             return None;
+        }
+        if !reads(&parts.method) {
+            return Some(only_read());
         }
         let Some(flavour) = Flavour::of_path(rest) else {
             return Some(snapshot.spec().respond());
@@ -196,6 +198,9 @@ impl Visit {
         coming: Coming,
     ) -> Response<Body> {
         match parts.uri.path() {
+            health::LIVE_PATH | health::READY_PATH | metrics::PATH if !reads(&parts.method) => {
+                return only_read().map(Body::from);
+            }
             health::LIVE_PATH => return health::live().map(Body::from),
             health::READY_PATH => {
                 let draining = self.shard.house().draining.load(Ordering::Relaxed);
@@ -207,8 +212,14 @@ impl Visit {
                 return health::ready(readiness).map(Body::from);
             }
             metrics::PATH => {
-                let client = request.address().map_or(self.peer, |address| address).ip();
-                return metrics::respond(client, &self.shard.house().figures(snapshot)).map(Body::from);
+                let client = request.address().unwrap_or(self.peer);
+                if client == SocketAddr::new(self.peer.ip().to_canonical(), self.peer.port())
+                    && forwarded::is_forwarded(&parts.headers)
+                {
+                    // Some proxy of this machine, which nobody has said to trust: who asks is not known.
+                    return metrics::hidden().map(Body::from);
+                }
+                return metrics::respond(client.ip(), &self.shard.house().figures(snapshot)).map(Body::from);
             }
             path => {
                 if let Ok(found) = snapshot.routes.at(path) {
@@ -276,6 +287,17 @@ fn is_of_host(snapshot: &Snapshot, path: &str) -> bool {
 /// Whether the host itself answers this path under the pathname.
 fn is_own(rest: &str) -> bool {
     matches!(rest, "/spec" | "/spec/") || Flavour::of_path(rest).is_some()
+}
+
+fn reads(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// The answer to a request that would change what can only be read (RFC 9110, section 15.5.6).
+fn only_read() -> Response<Bytes> {
+    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "this can only be read\n");
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    response
 }
 
 fn owned(parts: &http::request::Parts, rest: Option<String>, client: &Client) -> Request<'static> {

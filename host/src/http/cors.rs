@@ -2,7 +2,7 @@
 //!
 //! A request without `Origin` comes from no page of another site and passes. A page of the host that it asks for passes.
 //! Any other needs its origin in the configuration. Unlike Primus, no origin is reflected that isn't listed, and
-//! upgrades are held to the same list ([`Cors::allows`]).
+//! upgrades are held to the same list.
 //!
 //! Two ways around it are closed. A browser asks for another site's script or picture without an `Origin`, but tells that it is
 //! another one (Fetch Metadata Request Headers): such a request opens no session ([`Cors::opens`]). And a page that a transport
@@ -14,6 +14,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 
 use super::fields::Fields;
+use super::forwarded::Client;
 use crate::config::CorsOptions;
 
 /// What becomes of a request.
@@ -66,15 +67,15 @@ impl Cors {
         }
     }
 
-    /// Whether a page of `origin` may use the server that it reached as `host` (the client's `Host` header, past proxies).
-    pub fn allows(&self, origin: &str, host: Option<&str>) -> bool {
-        self.any || is_same_site(origin, host) || self.origins.contains(&normal(origin))
+    /// Whether a page of `origin` is in the configuration.
+    fn lists(&self, origin: &str) -> bool {
+        self.any || self.origins.contains(&normal(origin))
     }
 
     /// The same where the server was reached beside its own address, at a port that can't be the page's.
     pub fn allows_beside(&self, origin: &str, host: &str) -> bool {
         let page = origin.split_once("://").map(|(_, authority)| without_port(authority));
-        self.allows(origin, None) || page.is_some_and(|page| page.eq_ignore_ascii_case(without_port(host)))
+        self.lists(origin) || page.is_some_and(|page| page.eq_ignore_ascii_case(without_port(host)))
     }
 
     /// Whether a request that tells no origin may open a session; `site` and `mode` are its `Sec-Fetch-Site` and `-Mode`.
@@ -90,8 +91,8 @@ impl Cors {
         self.framed_by.as_deref()
     }
 
-    /// Judges a request. `host` as for [`Self::allows`].
-    pub fn check(&self, method: &Method, headers: &(impl Fields + ?Sized), host: Option<&str>) -> Access<'_> {
+    /// Judges a request of `client`, past proxies.
+    pub fn check(&self, method: &Method, headers: &(impl Fields + ?Sized), client: &Client) -> Access<'_> {
         let Some(origin) = headers.first(header::ORIGIN.as_str()) else {
             return Access::Pass(Cow::Borrowed(&self.vary));
         };
@@ -100,7 +101,7 @@ impl Cors {
         let Ok(origin) = HeaderValue::from_bytes(origin) else {
             return Access::Answer(refused());
         };
-        if !self.allows(name, host) {
+        if !self.lists(name) && !is_same_site(name, client) {
             return Access::Answer(refused());
         }
         let mut answer = self.vary.clone();
@@ -148,12 +149,16 @@ pub fn refused() -> Response<Bytes> {
     super::text(StatusCode::FORBIDDEN, "This origin is not allowed to use this server.\n")
 }
 
-/// Whether `origin` is a page of `host`. The scheme is left aside: behind a proxy that ends TLS and isn't listed as
+/// Whether `origin` is a page of the host that the client asked for. A client that is known to have come by TLS is no page that came
+/// without, which others may have written. Otherwise the scheme is left aside: behind a proxy that ends TLS and isn't listed as
 /// trusted, a page of `https://a.example` reaches `a.example` over plain HTTP.
-fn is_same_site(origin: &str, host: Option<&str>) -> bool {
-    let (Some((scheme, authority)), Some(host)) = (origin.split_once("://"), host) else {
+fn is_same_site(origin: &str, client: &Client) -> bool {
+    let (Some((scheme, authority)), Some(host)) = (origin.split_once("://"), client.host.as_deref()) else {
         return false;
     };
+    if client.secure && !scheme.eq_ignore_ascii_case("https") {
+        return false;
+    }
     without_default_port(scheme, authority).eq_ignore_ascii_case(without_default_port(scheme, host))
 }
 
@@ -233,10 +238,23 @@ mod tests {
     fn ask(options: &CorsOptions, method: &Method, headers: &[(HeaderName, &str)]) -> Access<'static> {
         let headers: HeaderMap =
             headers.iter().map(|(name, text)| (name.clone(), text.parse().expect("it is a header's value"))).collect();
-        match Cors::new(options).check(method, &headers, Some("a.example:8080")) {
+        match Cors::new(options).check(method, &headers, &client("a.example:8080", false)) {
             Access::Pass(headers) => Access::Pass(Cow::Owned(headers.into_owned())),
             Access::Answer(answer) => Access::Answer(answer),
         }
+    }
+
+    fn client(host: &str, secure: bool) -> Client {
+        Client { address: ([192, 0, 2, 1], 1).into(), secure, host: Some(host.to_owned()) }
+    }
+
+    #[test]
+    fn a_page_that_came_without_tls_is_not_of_a_site_that_has_it() {
+        let came = |origin, secure| is_same_site(origin, &client("chat.example", secure));
+        assert!(
+            came("https://chat.example", true) && came("https://chat.example", false) && came("http://chat.example", false)
+        );
+        assert!(!came("http://chat.example", true));
     }
 
     #[track_caller]

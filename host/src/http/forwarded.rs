@@ -71,6 +71,13 @@ impl TrustedProxies {
     }
 }
 
+/// Whether a request says that it came through a proxy, be that trusted or not.
+pub fn is_forwarded(headers: &(impl Fields + ?Sized)) -> bool {
+    [header::FORWARDED.as_str(), "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"]
+        .iter()
+        .any(|name| headers.first(name).is_some())
+}
+
 /// What one proxy said about the side that it got the request from.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Hop {

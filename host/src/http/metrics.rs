@@ -38,11 +38,16 @@ pub enum Kind {
 /// The answer to a client at this address.
 pub fn respond(client: IpAddr, figures: &[Figure]) -> Response<Bytes> {
     if !client.is_loopback() {
-        return super::text(StatusCode::NOT_FOUND, "nothing is here\n");
+        return hidden();
     }
     let mut response = Response::new(Bytes::from(text(figures)));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
     response
+}
+
+/// The answer to anybody else.
+pub fn hidden() -> Response<Bytes> {
+    super::text(StatusCode::NOT_FOUND, "nothing is here\n")
 }
 
 fn text(figures: &[Figure]) -> String {
