@@ -28,7 +28,7 @@ pub fn check(config: &Config) -> Result<(), Untrusted> {
 
 /// Others could change which libraries are loaded.
 #[derive(Debug, thiserror::Error)]
-#[error("the file says which libraries may be loaded, but {0}, and have it read again (SIGHUP)")]
+#[error("the file says which libraries may be loaded, but {0}")]
 pub struct Untrusted(#[source] loader::TrustError);
 
 /// The plugin's name that a file's name suggests: what is pinned by name must be known before any code of it runs.

@@ -59,6 +59,8 @@ pub struct House {
     panics: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
     /// How the plugins stand, as the control thread saw it last.
     pub standing: Mutex<Vec<PluginReport>>,
+    /// What was wrong then with the configuration or the plugins folder.
+    pub troubles: Mutex<Vec<String>>,
     /// Whether no connection begins in a lane.
     by_hyper_alone: AtomicBool,
 }
@@ -108,6 +110,7 @@ impl House {
             metrics: Metrics::default(),
             panics: Mutex::default(),
             standing: Mutex::default(),
+            troubles: Mutex::default(),
             by_hyper_alone: AtomicBool::new(false),
         })
     }

@@ -336,11 +336,6 @@ impl Snapshot {
     pub fn client(&self) -> (ClientConfig, Vec<Part>) {
         let server = &self.config.server;
         let parser = self.parser.as_ref().map(|parser| parser.handle.name());
-        for name in server.parser.iter().chain(&server.client_parsers) {
-            if !self.parsers.iter().any(|parser| parser.handle.name() == name) {
-                tracing::error!("no plugin brings the parser `{name}`, which [server] names");
-            }
-        }
         let mut parts = Vec::new();
         let transports = self.client_transports();
         for generation in &self.generations {
@@ -461,6 +456,17 @@ pub fn brought_transports(generations: &[Arc<Generation>]) -> Vec<String> {
     {
         if !names.contains(name) {
             names.push(name.clone());
+        }
+    }
+    names
+}
+
+/// The names of the parsers that plugins bring, in their order.
+pub fn brought_parsers(generations: &[Arc<Generation>]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for parser in generations.iter().flat_map(|generation| &generation.registrations.parsers) {
+        if !names.iter().any(|known| known == parser.name()) {
+            names.push(parser.name().to_owned());
         }
     }
     names

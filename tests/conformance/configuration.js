@@ -32,6 +32,8 @@ export function configuration(settings, plugins) {
       ...(settings.compression ? { compression: { threshold_bytes: 1, server_no_context_takeover: false } } : {}),
     },
   };
+  // A table for what is not there would be warned of.
+  if (settings.plugins && !settings.plugins.flat().includes('websocket')) delete tables.websocket;
   if (settings.users) {
     const users = Object.entries(settings.users).map(([name, password]) => [name, hashes[password]]);
     tables['auth-basic'] = { users: Object.fromEntries(users) };

@@ -4,11 +4,12 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 
 import { library, startFor } from '../conformance/server.js';
 import { until } from '../conformance/waiting.js';
+import { command } from './command.js';
 import { answer, answers, complaints, drop, edit, serving } from './folder.js';
 
 const greeter = { plugins: ['json', 'websocket', 'conformance_app', ['lifecycle_greeter', 'libgreeter.so']] };
@@ -50,6 +51,8 @@ describe('an edit of plugins.toml', () => {
     'with a value of another type': [{ greeter: { greeting: 7 } }, '', /plugins\.toml:\d+/, /greeting/, /string/],
     'that the plugin refuses': [{ greeter: { greeting: '' } }, '', /plugins\.toml:\d+/, /an empty greeting is impolite/],
     'with an unknown key of the server': [{ server: { pong_interval: '1s' } }, '', /plugins\.toml:\d+/, /pong_interval/, /ping_interval/],
+    'with a parser that no plugin brings': [{ server: { parser: 'jsn' } }, '', /plugins\.toml:\d+:\d+: server\.parser/, /"jsn"; did you mean `json`\? \(allowed: json\)/],
+    'with a parser of the client that no plugin brings': [{ server: { client_parsers: ['nope'] } }, '', /plugins\.toml:\d+:\d+: server\.client_parsers\.0/, /"nope"/],
     'with a value of the server that makes no sense': [{ server: { max_message: 0 } }, '', /plugins\.toml:\d+/, /max_message/],
   };
   for (const [what, [tables, behind, ...patterns]] of Object.entries(faults)) {
@@ -71,6 +74,39 @@ describe('an edit of plugins.toml', () => {
       await steady.goesOn();
     });
   }
+});
+
+describe('a plugins.toml that has become empty', () => {
+  test('is not taken for one that says nothing, as an editor leaves it for a moment', async (t) => {
+    const { server, steady } = await serving(t, { ...greeter, tables: { greeter: { greeting: 'as before' } } });
+    const mark = server.log.length;
+    writeFileSync(server.config, '');
+    const line = await until('a line of complaint', () => complaints(server, mark)[0]);
+    assert.match(line, /WARN.*old configuration stays in force: \S+plugins\.toml is empty; if it is to say nothing, write a comment/);
+    assert.equal(await answer(server, 'greet'), 'as before');
+    assert.match((await command(server, 'plugins')).err, /old configuration stays in force: .*is empty/);
+    writeFileSync(server.config, '# Nothing.\n');
+    await answers(server, 'greet', 'greetings from one');
+    assert.deepEqual(complaints(server, mark).filter((line) => !/next start only/.test(line)), [line]);
+    assert.equal((await command(server, 'plugins')).err, '');
+    await steady.goesOn();
+  });
+});
+
+describe('a table whose plugin is not there', () => {
+  test('gets a line with its place and what was meant, once', async (t) => {
+    const { server, steady } = await serving(t, { ...greeter, tables: { greter: { greeting: 'hi' } } });
+    const line = await server.line(/WARN.*plugins\.toml:\d+:\d+ names \[greter\], and no such plugin is there \(there are: .*greeter.*\); did you mean \[greeter\]\?/);
+    drop(server, 'lifecycle_dependent');
+    await answers(server, 'depend', 'I can, the greeter is here');
+    assert.deepEqual(complaints(server, 0), [line]);
+    await steady.goesOn();
+  });
+
+  test('keeps the server from starting where it is required', async (t) => {
+    const tables = { 'auth-bsic': { required: true } };
+    await assert.rejects(startFor(t, { ...greeter, tables }), /do not serve: \S+plugins\.toml:\d+:\d+ names \[auth-bsic\], and no such plugin is there .*; it is required/);
+  });
 });
 
 describe('plugins that the file does not name', () => {

@@ -177,7 +177,7 @@ describe('switchboard drain', () => {
     peer.send(frame(CLOSE));
     const { code, out, err } = await drained;
     assert.deepEqual([code, out], [0, 'the server has ended\n'], err);
-    assert.match(err, /1 sparks are connected/);
+    assert.match(err, /1 spark is connected/);
     assert.deepEqual(await server.end(), { code: 0, signal: null });
   });
 

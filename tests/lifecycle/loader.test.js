@@ -169,7 +169,7 @@ describe('a plugin that fails gets one clear line', () => {
 
   test('at its start by a panic', async (t) => {
     const house = await serving(t, { tables: { panicking: { at_start: true } } });
-    await refused(house, () => drop(house.server, 'lifecycle_panicking'), /panicking/, /the start went over a cliff/);
+    await refused(house, () => drop(house.server, 'lifecycle_panicking'), /panicking/, /panicked in start: .*the start went over a cliff/);
   });
 
   test('in a hook by a panic: it is quarantined, and the spec says so', async (t) => {

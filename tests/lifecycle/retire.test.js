@@ -24,9 +24,9 @@ describe('a generation that was replaced', () => {
     const retired = async () => (await plugins(server)).websocket.retired;
     await until('the session alone to hold it', async () => {
       const [{ generation, held_by: holders, memory_kib: memory }] = await retired();
-      return generation === 1 && holders.length === 1 && holders[0] === '1 sessions' && memory > 0;
+      return generation === 1 && holders.length === 1 && holders[0] === '1 session' && memory > 0;
     });
-    assert.match((await command(server, 'plugins')).out, /^websocket .*; retired: generation 1 \(\d+ KiB, held by 1 sessions\)$/m);
+    assert.match((await command(server, 'plugins')).out, /^websocket .*; retired: generation 1 \(\d+ KiB, held by 1 session\)$/m);
     peer.socket.destroy();
     await until('nothing to hold it', async () => (await retired())[0].held_by.length === 0);
     await server.line(/is retired plugin="websocket" generation=1/);
@@ -48,7 +48,7 @@ describe('a generation that was replaced', () => {
     assert.ok(await sends.goesOn());
     assert.equal((await command(server, 'reload', 'sockjs')).code, 0);
     const holders = async () => (await plugins(server)).sockjs.retired[0].held_by;
-    await until('the session alone to hold it', async () => (await holders()).join() === '1 sessions');
+    await until('the session alone to hold it', async () => (await holders()).join() === '1 session');
     sends.post('/primus/000/session/xhr_send', JSON.stringify([JSON.stringify({ command: 'close' })]));
     assert.match(await sends.answer(), /^HTTP\/1\.1 204 /);
     assert.match(await polls.answer(), /^HTTP\/1\.1 200 /);

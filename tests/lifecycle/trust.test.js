@@ -41,11 +41,16 @@ describe('nothing is loaded', () => {
     const { server, steady } = await serving(t, greeter);
     for (const folder of [server.plugins, server.directory]) {
       chmodSync(folder, 0o777);
+      await until('it to be said', async () => /nothing is loaded from the plugins folder: .*written by others/.test((await command(server, 'plugins')).err));
       const { code, err } = await command(server, 'reload', 'greeter');
       assert.equal(code, 1);
       assert.match(err, /greeter: \S+ may be written by others \(mode 0777\).*the former generation goes on/);
       chmodSync(folder, 0o755);
     }
+    await until('all to be well', async () => {
+      const { out, err } = await command(server, 'plugins');
+      return err === '' && !out.includes('refused');
+    });
     const { code, err } = await command(server, 'reload', 'greeter');
     assert.equal(code, 0, err);
     await steady.goesOn();
@@ -150,6 +155,37 @@ describe('pinning', () => {
     edit(server, pin, '\n');
     await until('the new configuration', async () => (await interval()) === 17_000);
     await steady.goesOn();
+  });
+
+  test('is not ended by a file that others may write, and no server starts with one', async (t) => {
+    const server = await startFor(t, greeter);
+    assert.equal((await command(server, 'pin')).code, 0);
+    const text = readFileSync(server.config, 'utf8');
+    writeFileSync(server.config, `${text}\n[trust]\npin = true\n`);
+    await server.line(/configuration has changed.*trust\.pin/);
+    const mark = server.log.length;
+    chmodSync(server.config, 0o666);
+    writeFileSync(server.config, text);
+    const refusal = /old configuration stays in force: the file says which libraries.*plugins\.toml may be written by others \(mode 0666\)/;
+    assert.match(await complaint(server, mark), refusal);
+    const listed = await command(server, 'plugins', '--json');
+    assert.match(listed.err, refusal);
+    assert.ok(Array.isArray(JSON.parse(listed.out)));
+    chmodSync(server.config, 0o644);
+    await server.line(/configuration has changed.*trust\.pin/, mark);
+    await server.end();
+    chmodSync(server.config, 0o666);
+    server.settings.tables = { trust: { pin: true } };
+    await assert.rejects(server.start(), /plugins\.toml may be written by others/);
+  });
+
+  test('of a library that is called otherwise than its plugin is refused', async (t) => {
+    const server = await startFor(t, { plugins: [...app, ['lifecycle_greeter', 'libzzz.so']] });
+    const before = readFileSync(server.config, 'utf8');
+    const { code, err } = await command(server, 'pin', 'zzz');
+    assert.equal(code, 1);
+    assert.match(err, /libzzz\.so is the plugin `greeter`.*rename it to libgreeter\.so/);
+    assert.equal(readFileSync(server.config, 'utf8'), before);
   });
 
   test('of a plugin that is not there is refused', async (t) => {

@@ -32,6 +32,8 @@ pub(super) struct Arguments {
 
 /// Makes the crate and says what to do with it.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    check_name(&arguments.name)?;
+    ensure!(arguments.within.is_dir(), "there is no folder {} to make it in", arguments.within.display());
     let api = match &arguments.api {
         Some(folder) => folder.canonicalize().with_context(|| format!("{} is not there", folder.display()))?,
         None => find_api(&std::env::current_dir()?)

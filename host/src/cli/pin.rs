@@ -1,10 +1,11 @@
 //! `switchboard pin [NAME…]`: the hashes of the libraries that are there, written into `plugins.toml`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 
+use super::inspection::{self, Inspection, Origin};
 use super::output::print;
 use super::plugins::libraries;
 use super::running;
@@ -31,6 +32,7 @@ pub(super) fn run(config: &Config, names: &[String], former: Former) -> anyhow::
         let name = name_of(&library);
         // Who could change the file could change it again: such a hash is worth nothing.
         let hash = Pin(loader::fingerprint(&library, &demands::of(config, &library))?);
+        check_name(&library, &name, file)?;
         let hashes = hashes(hash, config.plugin(&name).map(|plugin| plugin.sha256.as_slice()).unwrap_or_default(), former);
         pinned.push((name, hashes));
     }
@@ -48,6 +50,19 @@ pub(super) fn run(config: &Config, names: &[String], former: Former) -> anyhow::
         Err(AskError::NobodyThere(_)) => Ok(ExitCode::SUCCESS),
         answer => running::told(answer?),
     }
+}
+
+/// Whether the plugin has its file's name: by that its table is found before any code of it runs. What can't be looked at is not
+/// loaded anyway.
+fn check_name(library: &Path, name: &str, config: &Path) -> anyhow::Result<()> {
+    if let Ok(Inspection { name: own, .. }) = inspection::inspect(library, config, Origin::Anywhere) {
+        let (path, file) = (library.display(), canonical(&own).replace('-', "_"));
+        anyhow::ensure!(
+            canonical(&own) == name,
+            "{path} is the plugin `{own}`, and a hash in [{name}] would say nothing of that; rename it to lib{file}.so"
+        );
+    }
+    Ok(())
 }
 
 /// The libraries that are meant.

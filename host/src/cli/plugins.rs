@@ -25,6 +25,7 @@ use super::{
 pub(super) fn run(config: &Config, file: &Path, watch: bool, form: Form) -> anyhow::Result<()> {
     let mut conversation = match ask::ask(config, &Question::Plugins { watch }) {
         Err(AskError::NobodyThere(_)) if !watch => {
+            eprintln!("No server runs with {}: this is what would be loaded.", config.file().display());
             let reports = without_server(config, file)?;
             if reports.is_empty() && form == Form::Text {
                 print(format_args!("{} has no plugins.\n", config.server.plugins.display()))?;
@@ -37,6 +38,10 @@ pub(super) fn run(config: &Config, file: &Path, watch: bool, form: Form) -> anyh
     while let Some(answer) = conversation.next_answer()? {
         let reports = match answer {
             Answer::Plugins(reports) => reports,
+            Answer::Troubles(troubles) => {
+                troubles.iter().for_each(|trouble| eprintln!("switchboard: {trouble}"));
+                continue;
+            }
             answer => return running::told(answer).map(drop),
         };
         if !std::mem::take(&mut first) && form == Form::Text {
@@ -118,7 +123,7 @@ fn standing(report: &PluginReport) -> String {
         State::Serving => {
             let mut text = format!("serving, generation {}", report.generation.unwrap_or_default());
             if report.sparks > 0 {
-                text.push_str(&format!(", {} sparks", report.sparks));
+                text.push_str(&format!(", {} spark{}", report.sparks, if report.sparks == 1 { "" } else { "s" }));
             }
             if let Some(reason) = reason {
                 text.push_str(&format!("; a newer one is refused: {reason}"));

@@ -25,7 +25,7 @@ pub(super) fn told(answer: Answer) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Answer::Refused(reason) => anyhow::bail!("{reason}"),
-        Answer::Plugins(_) | Answer::Sparks(_) | Answer::Progress(_) | Answer::Moved => {
+        Answer::Plugins(_) | Answer::Troubles(_) | Answer::Sparks(_) | Answer::Progress(_) | Answer::Moved => {
             anyhow::bail!("the server answers another question")
         }
     }

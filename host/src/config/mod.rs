@@ -120,9 +120,14 @@ impl Config {
         keys.chain(tables.cloned()).collect()
     }
 
-    /// One sentence for each enabled table that belongs to none of the `known` plugins: not an error, since the library may
-    /// be dropped in later, but worth a line at level info.
-    pub fn unclaimed<'a>(&self, known: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    /// Whether the file says nothing at all, not even a comment, as one does that was just opened to be written.
+    pub fn is_blank(&self) -> bool {
+        self.source.is_blank()
+    }
+
+    /// The enabled tables that belong to none of the `known` plugins: not an error where the plugin is not required, since the
+    /// library may be dropped in later, but worth a line at level warn.
+    pub fn unclaimed<'a>(&self, known: impl IntoIterator<Item = &'a str>) -> Vec<Unclaimed> {
         let known: Vec<String> = known.into_iter().map(plugin::canonical).collect();
         self.plugins
             .iter()
@@ -131,12 +136,30 @@ impl Config {
                 let candidates = known.iter().map(String::as_str).chain([server::TABLE, trust::TABLE]);
                 let hint = error::nearest(&config.name, candidates)
                     .map_or_else(String::new, |near| format!("; did you mean [{near}]?"));
-                format!("{} names [{}], and no such plugin is there{hint}", config.place(), config.name)
+                let there = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                let (place, name) = (config.place(), &config.name);
+                Unclaimed {
+                    name: name.clone(),
+                    is_required: config.required,
+                    line: format!("{place} names [{name}], and no such plugin is there (there are: {there}){hint}"),
+                }
             })
             .collect()
     }
 }
 
+/// A table that belongs to no plugin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unclaimed {
+    /// Its name, as the file has it.
+    pub name: String,
+    /// Whether clients are refused without the plugin.
+    pub is_required: bool,
+    /// The place of the table, the name, and what is there.
+    pub line: String,
+}
+
+/// Names of `[server]` for what plugins bring: they can be judged only when it is known what that is.
 impl Config {
     /// What is wrong with `client_transports`, given the names that there are: the first that is none of them, or comes twice.
     ///
@@ -144,17 +167,40 @@ impl Config {
     /// [`ConfigError::Refused`] with the place of that name, and the names that there are.
     pub fn check_client_transports(&self, brought: &[String]) -> Result<(), ConfigError> {
         let named = self.server.client_transports.as_deref().unwrap_or_default();
+        let missing = |name: &str| format!("no plugin brings the client a transport {name:?}");
+        self.check_list("client_transports", named, brought, missing)
+    }
+
+    /// What is wrong with `parser` and `client_parsers`, given the names that there are: the first that is none of them.
+    ///
+    /// # Errors
+    /// [`ConfigError::Refused`] with the place of that name, and the names that there are.
+    pub fn check_parsers(&self, brought: &[String]) -> Result<(), ConfigError> {
+        let missing = |name: &str| format!("no plugin brings the parser {name:?}");
+        if let Some(name) = self.server.parser.as_ref().filter(|name| !brought.contains(name)) {
+            let fault = Fault { allowed: brought.to_vec(), found: Some(name.clone()), ..Fault::new(missing(name)) };
+            return Err(self.source.refuse(fault.inside("parser").inside(server::TABLE)));
+        }
+        self.check_list("client_parsers", &self.server.client_parsers, brought, missing)
+    }
+
+    fn check_list(
+        &self,
+        key: &str,
+        named: &[String],
+        brought: &[String],
+        missing: impl Fn(&str) -> String,
+    ) -> Result<(), ConfigError> {
         for (index, name) in named.iter().enumerate() {
             let fault = if !brought.contains(name) {
-                Fault::new(format!("no plugin brings the client a transport {name:?}"))
+                Fault::new(missing(name))
             } else if named[..index].contains(name) {
                 Fault::new(format!("{name:?} is named twice"))
             } else {
                 continue;
             };
             let fault = Fault { allowed: brought.to_vec(), found: Some(name.clone()), ..fault };
-            let fault = fault.inside(&index.to_string()).inside("client_transports").inside(server::TABLE);
-            return Err(self.source.refuse(fault));
+            return Err(self.source.refuse(fault.inside(&index.to_string()).inside(key).inside(server::TABLE)));
         }
         Ok(())
     }

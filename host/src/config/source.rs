@@ -50,6 +50,11 @@ impl Source {
         self.file.parent().unwrap_or(Path::new(""))
     }
 
+    /// Whether there is nothing but white space in it.
+    pub fn is_blank(&self) -> bool {
+        self.document.raw().trim().is_empty()
+    }
+
     pub fn root(&self) -> &Table {
         self.document.as_table()
     }

@@ -279,14 +279,42 @@ fn a_plugin_that_is_not_named_runs_only_with_auto_load() {
 #[test]
 fn a_table_without_a_plugin_is_reported_and_not_refused() {
     let config = parse("[json]\n\n[room]\n\n[sever]\n\n[echo]\n\n[off]\nenabled = false");
+    let unclaimed = config.unclaimed(["json", "rooms"]);
+    let lines: Vec<&str> = unclaimed.iter().map(|table| table.line.as_str()).collect();
+    let there = "and no such plugin is there (there are: json, rooms)";
     assert_eq!(
-        config.unclaimed(["json", "rooms"]),
+        lines,
         [
-            "/etc/switchboard/plugins.toml:7:2 names [echo], and no such plugin is there",
-            "/etc/switchboard/plugins.toml:3:2 names [room], and no such plugin is there; did you mean [rooms]?",
-            "/etc/switchboard/plugins.toml:5:2 names [sever], and no such plugin is there; did you mean [server]?",
+            format!("/etc/switchboard/plugins.toml:7:2 names [echo], {there}"),
+            format!("/etc/switchboard/plugins.toml:3:2 names [room], {there}; did you mean [rooms]?"),
+            format!("/etc/switchboard/plugins.toml:5:2 names [sever], {there}; did you mean [server]?"),
         ]
     );
+    assert!(unclaimed.iter().all(|table| !table.is_required));
+    assert!(parse("[guard]\nrequired = true").unclaimed([])[0].is_required);
+}
+
+#[test]
+fn a_parser_that_no_plugin_brings_is_refused_with_its_place() {
+    let there = ["json".to_owned(), "cbor".to_owned()];
+    let refused = |text: &str| parse(text).check_parsers(&there).unwrap_err().to_string();
+    assert_eq!(
+        refused("[server]\nparser = \"jsn\""),
+        "/etc/switchboard/plugins.toml:2:1: server.parser: no plugin brings the parser \"jsn\"; did you mean `json`? (allowed: json, cbor)"
+    );
+    assert_eq!(
+        refused("[server]\nclient_parsers = [\"cbor\", \"nope\"]"),
+        "/etc/switchboard/plugins.toml:2:27: server.client_parsers.1: no plugin brings the parser \"nope\" (allowed: json, cbor)"
+    );
+    parse("[server]\nparser = \"cbor\"\nclient_parsers = [\"json\"]").check_parsers(&there).unwrap();
+    parse("").check_parsers(&[]).unwrap();
+}
+
+#[test]
+fn only_a_file_that_says_nothing_is_blank() {
+    for (text, blank) in [("", true), (" \n\t\n", true), ("# nothing", false), ("[json]", false)] {
+        assert_eq!(parse(text).is_blank(), blank, "{text:?}");
+    }
 }
 
 #[test]

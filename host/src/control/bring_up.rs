@@ -12,14 +12,14 @@ use plugin_api::abi::host::StartFailure;
 use super::Control;
 use super::deadline::within;
 use super::retire::End;
-use crate::config::{PluginConfig, Quarantine};
-use crate::demands;
+use super::source::Marks;
+use crate::config::{PluginConfig, Quarantine, Unclaimed};
+use crate::demands::{self, name_of};
 use crate::functions::Functions;
 use crate::gateway::streams;
-use crate::generation::Generation;
+use crate::generation::{Generation, line_on};
 use crate::loader::{self, Loaded};
 use crate::order::{self, Plan, Wanted};
-use crate::snapshot::brought_transports;
 
 impl Control {
     /// Starts, replaces and drops plugins until what is there is what is wanted, then puts the new picture into force.
@@ -57,10 +57,8 @@ impl Control {
         for generation in self.serving() {
             generation.govern(self.config.quarantine_of(generation.name()));
         }
-        for line in self.config.unclaimed(self.sources.values().filter_map(|source| source.name.as_deref())) {
-            tracing::info!("{line}");
-        }
-        self.settle_client_transports(&plan);
+        self.tell_of_unclaimed();
+        self.settle_names(&plan);
         self.publish(self.in_order(&plan), &replaced);
         let wanted: Vec<_> = streams::places(&self.house.snapshot.load()).collect();
         self.house.listeners.retain(|place| wanted.contains(place));
@@ -81,6 +79,28 @@ impl Control {
             self.retire_later(old, end);
         }
         self.retire();
+    }
+
+    /// Warns of each table that belongs to no plugin, once for as long as it does.
+    fn tell_of_unclaimed(&mut self) {
+        let unclaimed = self.unclaimed();
+        for table in unclaimed.iter().filter(|table| !self.told_of_unclaimed.contains(&table.name)) {
+            tracing::warn!("{}", table.line);
+        }
+        self.told_of_unclaimed = unclaimed.into_iter().map(|table| table.name).collect();
+    }
+
+    /// The tables that belong to no plugin. Where the folder can't be trusted, nobody knows.
+    pub(super) fn unclaimed(&self) -> Vec<Unclaimed> {
+        if self.folder_trouble.is_some() {
+            return Vec::new();
+        }
+        let files = loader::libraries(&self.config.server.plugins).unwrap_or_default();
+        let known = self.sources.iter().filter(|(_, source)| !source.gone);
+        let known = known.map(|(path, source)| source.name.clone().unwrap_or_else(|| name_of(path)));
+        let new = files.iter().filter(|file| !self.sources.contains_key(*file)).map(|file| name_of(file));
+        let known: Vec<String> = known.chain(new).collect();
+        self.config.unclaimed(known.iter().map(String::as_str))
     }
 
     /// What the folder and the configuration ask for. Of a source that is held back it is what serves already.
@@ -119,28 +139,8 @@ impl Control {
         held_back
     }
 
-    /// The client's transports can be judged only now that it is known which there are. Those that make no sense are refused, and
-    /// what was in force stays so.
-    fn settle_client_transports(&mut self, plan: &Plan) {
-        let brought = brought_transports(&self.in_order(plan));
-        match self.config.check_client_transports(&brought) {
-            Ok(()) => {
-                self.transports_in_force.clone_from(&self.config.server.client_transports);
-                self.transports_trouble = None;
-            }
-            Err(error) => {
-                let trouble = error.to_string();
-                if self.transports_trouble.as_ref() != Some(&trouble) {
-                    tracing::error!("the client keeps its transports: {trouble}");
-                }
-                self.transports_trouble = Some(trouble);
-                self.config.server.client_transports.clone_from(&self.transports_in_force);
-            }
-        }
-    }
-
     /// What serves, in the order of the plan.
-    fn in_order(&self, plan: &Plan) -> Vec<Arc<Generation>> {
+    pub(super) fn in_order(&self, plan: &Plan) -> Vec<Arc<Generation>> {
         plan.order.iter().filter_map(|path| self.sources.get(path)?.generation.clone()).collect()
     }
 
@@ -241,8 +241,8 @@ impl Control {
         let functions = Functions::new(Arc::clone(&self.house), loaded.manifest.name.clone(), number);
         let (own, table) = (Arc::clone(&functions), config.table.to_string());
         let started = within(self.config.server.start_timeout, format!("start {}", loaded.manifest.name), move || {
-            let instance = loaded.module.start(raw_host(own), &table)?;
-            let registrations = instance.register()?;
+            let instance = loaded.module.start(raw_host(own), &table).map_err(|failure| at("start", failure))?;
+            let registrations = instance.register().map_err(|failure| at("register", failure.into()))?;
             Ok::<_, StartFailure>((instance, registrations))
         });
         let (instance, registrations) =
@@ -269,6 +269,7 @@ impl Control {
     /// would share its statics.
     pub(super) fn load_again(&mut self, path: &Path) -> Option<Loaded> {
         let source = self.sources.get(path)?;
+        let marks = Marks::of(path);
         let loaded = match source.linked {
             Some(module) => loader::linked(module),
             None => loader::load(path, &demands::of(&self.config, path), &mut self.copies),
@@ -279,10 +280,20 @@ impl Control {
                 let source = self.sources.get_mut(path)?;
                 let goes_on = if source.generation.is_some() { "; the former generation goes on" } else { "" };
                 tracing::error!("{}{goes_on}", error.on(path));
+                // Once it can be trusted again it is taken, and the trouble is over.
+                source.distrusted = error.is_of_trust().then_some(marks);
                 source.trouble = Some(error.to_string());
                 None
             }
         }
+    }
+}
+
+/// A failure at an entry point, which is named where it was a panic.
+fn at(entry: &str, failure: StartFailure) -> StartFailure {
+    match failure {
+        StartFailure::Fault(fault) => StartError::new(line_on(entry, &fault)).into(),
+        StartFailure::Refused(error) => StartFailure::Refused(error),
     }
 }
 

@@ -6,6 +6,7 @@
 mod bring_up;
 mod deadline;
 mod hand_over;
+mod names;
 mod operate;
 mod publish;
 mod retire;
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use plugin_api::abi::module::PluginModuleRef;
 
+use self::names::Names;
 use self::operate::{Costs, Waiting};
 use self::retire::{Retired, Retiring, Stopping};
 use self::source::{SETTLED, Source, Stamp};
@@ -69,9 +71,10 @@ pub struct Control {
     costs: Option<(Instant, Costs)>,
     timers: Vec<(Instant, String, u64, u64)>,
     folder_trouble: Option<String>,
-    /// What is wrong with the client's transports as they are configured, and those that were not.
-    transports_trouble: Option<String>,
-    transports_in_force: Option<Vec<String>>,
+    /// The tables without a plugin that were told of.
+    told_of_unclaimed: Vec<String>,
+    /// Names for what plugins bring, as they are in force.
+    names: Names,
     /// Something was seen that is not brought about yet.
     pending: bool,
     /// Since when files are seen that are still being written.
@@ -120,8 +123,8 @@ impl Control {
             costs: None,
             timers: Vec::new(),
             folder_trouble: None,
-            transports_trouble: None,
-            transports_in_force: None,
+            told_of_unclaimed: Vec::new(),
+            names: Names::default(),
             pending: false,
             unsettled_since: None,
             has_begun: false,
@@ -221,8 +224,9 @@ impl Control {
     ///
     /// # Errors
     ///
-    /// A plugin that `plugins.toml` names does not load or start: a server that is less than it was configured to be, one that
-    /// asks nobody for a password perhaps, is worse than none.
+    /// A plugin that `plugins.toml` names does not load or start, or is required and not there: a server that is less than it was
+    /// configured to be, one that asks nobody for a password perhaps, is worse than none. Or others may write the file, which says
+    /// what may be loaded.
     pub fn start_up(&mut self) -> anyhow::Result<()> {
         demands::check(&self.config).with_context(|| self.config.file().display().to_string())?;
         // Only the waiting counts: how long loading takes says nothing about files that are still being copied.
@@ -236,11 +240,15 @@ impl Control {
             let name = source.name.clone().unwrap_or_else(|| name_of(path));
             let serves = self.serving().any(|generation| generation.name() == name);
             let wanted = !serves && self.config.plugin(&name).is_some_and(|config| config.enabled);
-            source.trouble.as_ref().filter(|_| wanted).map(|trouble| format!("{}: {trouble}", path.display()))
+            let path = path.display().to_string();
+            let on = |trouble: &String| if trouble.starts_with(&path) { trouble.clone() } else { format!("{path}: {trouble}") };
+            source.trouble.as_ref().filter(|_| wanted).map(on)
         });
-        if let Some(trouble) = &self.transports_trouble {
+        if let Some(trouble) = self.names.trouble() {
             anyhow::bail!("{trouble}");
         }
+        let required = self.unclaimed().into_iter().filter(|table| table.is_required);
+        let troubles = troubles.chain(required.map(|table| format!("{}; it is required", table.line)));
         match troubles.collect::<Vec<_>>() {
             troubles if troubles.is_empty() => Ok(()),
             troubles => {
@@ -251,8 +259,9 @@ impl Control {
 
     /// Looks at the folder and the configuration, and brings about what they ask for. `false`: something is still changing.
     fn look(&mut self) -> bool {
-        let config_changed = self.look_at_config();
-        let (files_changed, settled) = self.look_at_folder();
+        let (config_changed, config_settled) = self.look_at_config();
+        let (files_changed, files_settled) = self.look_at_folder();
+        let settled = config_settled && files_settled;
         self.pending |= config_changed || files_changed;
         // What belongs together is often copied together: a moment's patience starts it together.
         let patient = *self.unsettled_since.get_or_insert_with(Instant::now);

@@ -50,6 +50,15 @@ impl Control {
         let memory = if self.retired.is_empty() { HashMap::new() } else { memory::of_files_in(self.copies.folder()) };
         let standing = self.report_with(&Costs { memory, ..Costs::default() });
         *self.house.standing.lock().unwrap_or_else(PoisonError::into_inner) = standing;
+        *self.house.troubles.lock().unwrap_or_else(PoisonError::into_inner) = self.troubles();
+    }
+
+    /// What is wrong with the configuration or the folder, and so with no plugin alone.
+    fn troubles(&self) -> Vec<String> {
+        let config = self.config_trouble.iter().map(|trouble| format!("the old configuration stays in force: {trouble}"));
+        let names = self.names.trouble().into_iter().map(|trouble| format!("what it was before stays in force: {trouble}"));
+        let folder = self.folder_trouble.iter().map(|trouble| format!("nothing is loaded from the plugins folder: {trouble}"));
+        config.chain(names).chain(folder).collect()
     }
 
     /// Counts sparks and memory, unless that was just done.
@@ -118,6 +127,9 @@ impl Control {
             return Answer::Refused(format!("the old configuration stays in force: {trouble}"));
         }
         let Some(plugin) = plugin else {
+            if let Some(trouble) = self.names.trouble() {
+                return Answer::Refused(format!("what it was before stays in force: {trouble}"));
+            }
             return Answer::Done(format!("{} is in force", self.config.file().display()));
         };
         let Some(report) = self.report().into_iter().find(|report| is_named(&report.name, plugin)) else {

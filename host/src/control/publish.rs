@@ -31,6 +31,7 @@ impl Control {
         let began = Instant::now();
         let most = self.config.server.max_state;
         let limit = self.config.server.state_timeout;
+        let config = self.config_in_force();
         let given_up = switch.change(|| {
             let mut given_up = Vec::new();
             for (old, new) in replaced {
@@ -43,7 +44,7 @@ impl Control {
                     given_up.push((Arc::clone(old), Arc::clone(new), reason));
                 }
             }
-            let mut snapshot = Snapshot::new(self.config.clone(), generations, &self.house.numbers);
+            let mut snapshot = Snapshot::new(config, generations, &self.house.numbers);
             snapshot.away = away;
             self.house.snapshot.store(Arc::new(snapshot));
             given_up

@@ -195,13 +195,18 @@ impl Control {
             .iter()
             .filter(|(_, plugin, number, _)| plugin.as_str() == generation.name() && *number == generation.number);
         let counts = [
-            ("sessions", registrations.transports.iter().map(|(_, transport)| Arc::strong_count(transport) - 1).sum::<usize>()),
-            ("parsers in use", registrations.parsers.iter().map(|parser| Arc::strong_count(parser) - 1).sum()),
-            ("calls", Arc::strong_count(generation) - 1),
-            ("timers", timers.count()),
+            (
+                "session",
+                "sessions",
+                registrations.transports.iter().map(|(_, transport)| Arc::strong_count(transport) - 1).sum::<usize>(),
+            ),
+            ("parser in use", "parsers in use", registrations.parsers.iter().map(|parser| Arc::strong_count(parser) - 1).sum()),
+            ("call", "calls", Arc::strong_count(generation) - 1),
+            ("timer", "timers", timers.count()),
         ];
+        let held = counts.into_iter().filter(|(.., count)| *count > 0);
         let mut holders: Vec<String> =
-            counts.into_iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}")).collect();
+            held.map(|(one, many, count)| format!("{count} {}", if count == 1 { one } else { many })).collect();
         if holders.is_empty() {
             holders.push("those that require it".to_owned());
         }

@@ -10,21 +10,42 @@ use crate::demands::{self, name_of};
 use crate::loader::{self, LoadError};
 
 impl Control {
-    pub(super) fn look_at_config(&mut self) -> bool {
+    /// Whether the configuration has changed, and whether its file is at rest.
+    pub(super) fn look_at_config(&mut self) -> (bool, bool) {
         let file = self.config.file().to_owned();
+        // By what is in force: a file that others may write is not to say that nothing is pinned any more.
+        if file.exists()
+            && let Err(error) = demands::check(&self.config)
+        {
+            self.refuse_untrusted_config(&error);
+            return (false, true);
+        }
         let stamp = Stamp::of(&file).ok();
         if stamp == self.config_stamp {
-            return false;
+            return (false, true);
         }
         self.config_stamp = stamp;
-        let loaded = Config::load(&file).map_err(anyhow::Error::from);
-        let trusted = loaded.and_then(|config| demands::check(&config).map(|()| config).map_err(anyhow::Error::from));
-        match trusted {
+        match Config::load(&file) {
             Ok(config) if config == self.config => {
                 self.config_trouble = None;
-                false
+                (false, true)
+            }
+            // Editors and full disks leave an empty file for a moment, or for good: it would switch off what is checked and pinned.
+            Ok(config) if config.is_blank() => {
+                if stamp.is_some_and(|stamp| !stamp.is_settled()) {
+                    self.config_stamp = None;
+                    return (false, false);
+                }
+                let trouble = format!("{} is empty; if it is to say nothing, write a comment into it", file.display());
+                tracing::warn!("the old configuration stays in force: {trouble}");
+                self.config_trouble = Some(trouble);
+                (false, true)
             }
             Ok(config) => {
+                if let Err(error) = demands::check(&config) {
+                    self.refuse_untrusted_config(&error);
+                    return (false, true);
+                }
                 let changed = self.config.differences(&config).join(", ");
                 tracing::info!(file = %file.display(), changed, "the configuration has changed");
                 self.config_trouble = None;
@@ -33,14 +54,24 @@ impl Control {
                     tracing::warn!("[server] {key} takes effect at the next start only");
                 }
                 self.config = config;
-                true
+                (true, true)
             }
             Err(error) => {
                 tracing::error!("the old configuration stays in force: {error}");
                 self.config_trouble = Some(error.to_string());
-                false
+                (false, true)
             }
         }
+    }
+
+    /// Leaves it unread, and looks at it again as soon as it can be trusted.
+    fn refuse_untrusted_config(&mut self, error: &demands::Untrusted) {
+        self.config_stamp = None;
+        let trouble = error.to_string();
+        if self.config_trouble.as_ref() != Some(&trouble) {
+            tracing::error!("the old configuration stays in force: {trouble}");
+        }
+        self.config_trouble = Some(trouble);
     }
 
     pub(super) fn look_at_folder(&mut self) -> (bool, bool) {
@@ -50,12 +81,17 @@ impl Control {
             .and_then(|()| loader::libraries(&folder).map_err(|error| format!("{}: {error}", folder.display())));
         let files = match files {
             Ok(files) => {
-                self.folder_trouble = None;
+                if self.folder_trouble.take().is_some() {
+                    tracing::info!("plugins are loaded from {} again", folder.display());
+                    self.look_again_at_what_is_not_trusted();
+                }
                 files
             }
             Err(trouble) => {
                 if self.folder_trouble.as_ref() != Some(&trouble) {
-                    tracing::error!("no plugin is loaded: {trouble}");
+                    let serves = self.serving().next().is_some();
+                    let what = if serves { "what serves goes on, and nothing else is loaded" } else { "no plugin is loaded" };
+                    tracing::error!("{what}: {trouble}");
                     self.folder_trouble = Some(trouble);
                 }
                 // What serves goes on: a folder that is being replaced is gone for a moment.

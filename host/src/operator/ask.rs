@@ -106,6 +106,8 @@ impl Conversation {
         loop {
             match self.next_answer()? {
                 Some(Answer::Progress(how_far)) => progress(&how_far),
+                // They are no answer yet.
+                Some(Answer::Troubles(_)) => {}
                 Some(answer) => return Ok(answer),
                 None => {
                     let error = io::ErrorKind::UnexpectedEof.into();

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -218,7 +218,12 @@ impl Line {
             return;
         }
         match question {
-            Question::Plugins { watch: false } => drop(self.say(&desk.order(Order::Report).await).await),
+            Question::Plugins { watch: false } => {
+                let answer = desk.order(Order::Report).await;
+                if self.say_troubles(desk, &mut Vec::new()).await {
+                    self.say(&answer).await;
+                }
+            }
             Question::Plugins { watch: true } => self.watch(desk).await,
             Question::Sparks { limit } => {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -235,9 +240,13 @@ impl Line {
     /// Says how the plugins stand whenever that has changed, until the peer leaves or the server ends.
     async fn watch(&mut self, desk: &Desk) {
         let mut last = None;
+        let mut troubles = Vec::new();
         let mut ended = desk.ended.clone();
         loop {
             let answer = desk.order(Order::Report).await;
+            if !self.say_troubles(desk, &mut troubles).await {
+                return;
+            }
             if !matches!(answer, Answer::Plugins(_)) {
                 if answer == Answer::Moved {
                     self.say(&answer).await;
@@ -261,6 +270,16 @@ impl Line {
                 }
             }
         }
+    }
+
+    /// Says what is wrong, where that is not what was said last; whether the peer is there.
+    async fn say_troubles(&mut self, desk: &Desk, said: &mut Vec<String>) -> bool {
+        let troubles = desk.house.troubles.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if troubles == *said {
+            return true;
+        }
+        said.clone_from(&troubles);
+        self.say(&Answer::Troubles(troubles)).await
     }
 
     async fn carry_out(&mut self, desk: &Desk, order: Order) {
@@ -305,7 +324,10 @@ impl Line {
         loop {
             let count = desk.house.sparks().len();
             if last != Some(count) {
-                if !self.say(&Answer::Progress(format!("{count} sparks are connected"))).await {
+                if !self
+                    .say(&Answer::Progress(format!("{count} {} connected", if count == 1 { "spark is" } else { "sparks are" })))
+                    .await
+                {
                     return;
                 }
                 last = Some(count);

@@ -56,6 +56,9 @@ pub enum Question {
 pub enum Answer {
     /// All plugins.
     Plugins(Vec<PluginReport>),
+    /// What is wrong with the configuration or the plugins folder; how the plugins stand follows. It comes only where something
+    /// is, or has just been.
+    Troubles(Vec<String>),
     /// Who is connected.
     Sparks(SparksReport),
     /// It takes its time: how far it is. More follows.
