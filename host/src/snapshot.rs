@@ -10,14 +10,14 @@ use plugin_api::abi::host::{
     ConnectionHook, DisconnectionHook, ErrorHook, Fault, MessageHook, Middleware, RequestHook, Service, TransportHandle,
     with_raw,
 };
-use plugin_api::{Carries, Refusal, Request, SparkError, SparkId};
+use plugin_api::{Carries, Refusal, Request, RequestParts, SparkError, SparkId};
 
 use crate::config::{Config, PREFERRED_TRANSPORTS};
 use crate::generation::Generation;
 use crate::http::cors::Cors;
 use crate::http::forwarded::TrustedProxies;
 use crate::http::library::{ClientConfig, Part, PartKind, PingTimeout};
-use crate::http::spec::{PRIMUS_VERSION, Quarantined, Spec};
+use crate::http::spec::{Offer, PRIMUS_VERSION, Quarantined, Spec};
 use crate::http::static_files::StaticFiles;
 use crate::parsers::{self, ParserEntry, ParserNumbers};
 
@@ -395,6 +395,23 @@ impl Snapshot {
         of_client.or(self.transports.first())
     }
 
+    /// What a transport offers: under the pathname, or at ports of its own.
+    fn offer(&self, entry: &TransportEntry) -> Offer {
+        let listens = &entry.generation.registrations.listens;
+        let requests: Vec<_> = match &listens[..] {
+            [] => vec![Request::new("GET", self.config.server.path.as_str()).under("")],
+            own => own.iter().map(|listen| came_to(&listen.target)).collect(),
+        };
+        let is_text = |request: &Request<'_>| matches!(with_raw(request, |raw| entry.handle.carries(raw)), Ok(Carries::Text));
+        Offer {
+            transport: entry.handle.name().to_owned(),
+            plugin: entry.generation.name().to_owned(),
+            carries: if requests.iter().all(is_text) { vec!["text"] } else { vec!["text", "binary"] },
+            path: listens.is_empty().then(|| self.config.server.path.to_string()),
+            ports: listens.iter().filter_map(|listen| listen.address.rsplit_once(':')?.1.parse().ok()).collect(),
+        }
+    }
+
     /// What `/primus/spec` says.
     pub fn spec(&self) -> Spec {
         Spec {
@@ -406,6 +423,10 @@ impl Snapshot {
             transports: match &self.transports[..] {
                 [] | [_] => Vec::new(),
                 several => several.iter().map(|entry| entry.handle.name().to_owned()).collect(),
+            },
+            offers: match &self.transports[..] {
+                [] | [_] => Vec::new(),
+                several => several.iter().map(|entry| self.offer(entry)).collect(),
             },
             quarantined: self
                 .generations
@@ -444,6 +465,19 @@ impl Snapshot {
             }
         }
     }
+}
+
+/// A connection to a port of a plugin's own, as its transport is told of it.
+fn came_to(target: &str) -> Request<'static> {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    Request::from(RequestParts {
+        method: "CONNECT".to_owned(),
+        path: path.to_owned(),
+        rest: path.to_owned(),
+        query: query.to_owned(),
+        scheme: "tcp".to_owned(),
+        ..RequestParts::default()
+    })
 }
 
 /// The names of the transports that plugins bring the client, in their order.

@@ -30,9 +30,29 @@ pub struct Spec {
     /// out where there is one at most.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub transports: Vec<String>,
+    /// What each of them offers, in the same order; left out with them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub offers: Vec<Offer>,
     /// Plugins that are there and don't serve; the key is left out while there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub quarantined: Vec<Quarantined>,
+}
+
+/// What a transport offers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Offer {
+    /// The name of the transport, as in `transports`.
+    pub transport: String,
+    /// The plugin that brings it.
+    pub plugin: String,
+    /// The kinds of messages that it carries: `text`, `binary`.
+    pub carries: Vec<&'static str>,
+    /// The path that its requests are under; `None` where it has ports of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Its own ports.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<u16>,
 }
 
 /// A plugin that has been taken out of service.
@@ -73,6 +93,7 @@ mod tests {
             parser: "json".to_owned(),
             transformer: "websockets".to_owned(),
             transports: Vec::new(),
+            offers: Vec::new(),
             quarantined: Vec::new(),
         }
     }
@@ -97,6 +118,21 @@ mod tests {
     fn where_there_are_several_transports_all_are_named_behind_the_keys_of_primus() {
         let spec = Spec { transports: vec!["sse".to_owned(), "websockets".to_owned()], ..spec() };
         assert!(spec.respond().body().ends_with(br#","transformer":"websockets","transports":["sse","websockets"]}"#));
+    }
+
+    #[test]
+    fn what_a_transport_offers_is_told_behind_its_name() {
+        let offer = |transport: &str, carries: &[_], path: Option<&str>, ports: &[_]| Offer {
+            transport: transport.to_owned(),
+            plugin: "p".to_owned(),
+            carries: carries.to_vec(),
+            path: path.map(str::to_owned),
+            ports: ports.to_vec(),
+        };
+        let offers = vec![offer("sse", &["text", "binary"], Some("/primus"), &[]), offer("tcp", &["text"], None, &[7000])];
+        let spec = Spec { offers, ..spec() };
+        let expected = br#","offers":[{"transport":"sse","plugin":"p","carries":["text","binary"],"path":"/primus"},{"transport":"tcp","plugin":"p","carries":["text"],"ports":[7000]}]}"#;
+        assert!(spec.respond().body().ends_with(expected));
     }
 
     #[test]

@@ -39,12 +39,13 @@ impl Plugin for TcpPlugin {
     }
 
     fn register(self: &Arc<Self>, registrar: &mut Registrar<'_>) {
+        if self.settings.listeners.is_empty() {
+            plugin_api::prelude::tracing::info!("nobody can connect: the table [tcp] has no `listen`");
+            return;
+        }
         registrar.transport(Priority::PROTOCOL, TcpTransport::new(&self.settings));
         for listener in &self.settings.listeners {
             registrar.listen(Self::NAME, listener.address, &listener.target());
-        }
-        if self.settings.listeners.is_empty() {
-            plugin_api::prelude::tracing::info!("nobody can connect: the table [tcp] has no `listen`");
         }
     }
 }

@@ -51,19 +51,18 @@ impl Plugin for WebTransportPlugin {
     }
 
     fn register(self: &Arc<Self>, registrar: &mut Registrar<'_>) {
+        let mut carrier = self.carrier.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(carrier) = carrier.as_mut() else {
+            return tracing::info!("nobody can connect: the table [webtransport] has no `listen`");
+        };
         registrar.transport(Priority::PROTOCOL, self.transport.clone());
         let board = Arc::clone(&self.transport.board);
         registrar.service(NAME, move |method, _| match method {
             "offer" => ServiceReply::Done(value::to_vec(&board.offer()).unwrap_or_default()),
             _ => ServiceReply::NoSuchMethod,
         });
-        match self.carrier.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-            Some(carrier) => {
-                registrar.client_part(ClientPart::Transport, Self::NAME, include_str!("../client.js"));
-                carrier.serve();
-            }
-            None => tracing::info!("nobody can connect: the table [webtransport] has no `listen`"),
-        }
+        registrar.client_part(ClientPart::Transport, Self::NAME, include_str!("../client.js"));
+        carrier.serve();
     }
 
     fn followed(&self) {
