@@ -121,6 +121,21 @@ fn a_message_over_a_limit_of_the_parser_ends_the_spark_after_the_error_hooks() {
 }
 
 #[test]
+fn a_request_names_the_host_that_it_is_for() {
+    let server = server();
+    let status = |version: &str, hosts: &str| {
+        server.send(&format!("GET /healthz HTTP/{version}\r\nconnection: close\r\n{hosts}\r\n")).answer().0
+    };
+    for hosts in ["", "host:\r\n", "host: a\r\nhost: a\r\n", "host: a b/c@d\r\n"] {
+        assert_eq!(status("1.1", hosts), 400, "{hosts:?}");
+    }
+    assert_eq!(status("1.1", "host: chat.example:8080\r\n"), 200);
+    assert_eq!(status("1.0", ""), 200);
+    let named_badly = "GET /primus/wait?x HTTP/1.1\r\nhost: a/b\r\nconnection: close\r\n\r\n";
+    assert_eq!(server.send(named_badly).answer().0, 400);
+}
+
+#[test]
 fn a_body_arrives_though_its_client_offers_another_protocol() {
     let head = "POST /echo HTTP/1.1\r\nhost: test\r\nconnection: upgrade, close\r\nupgrade: h2c\r\ncontent-length: 4\r\n\r\n";
     assert_eq!(server().send(&format!("{head}body")).answer(), (200, "body".to_owned()));

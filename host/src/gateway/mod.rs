@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -37,6 +37,7 @@ use self::answers::{plugin_response, refused, text, unavailable};
 use self::authorize::settled;
 use self::coming::Coming;
 use self::rewound::Rewound;
+use crate::http::authority;
 use crate::http::cors::Access;
 use crate::http::fields::Fields;
 use crate::http::forwarded::{self, Client};
@@ -113,7 +114,7 @@ impl Visit {
         let snapshot = self.shard.snapshot();
         let upgrade = hyper::upgrade::on(&mut request);
         let (parts, body) = request.into_parts();
-        let (client, extra) = match self.admitted(&snapshot, &parts.method, &parts.headers) {
+        let (client, extra) = match self.admitted(&snapshot, &parts.method, parts.version, &parts.headers) {
             Ok(admitted) => admitted,
             Err(response) => return (*response).map(Body::from),
         };
@@ -124,13 +125,17 @@ impl Visit {
         response
     }
 
-    /// Who asks, and what cross-origin rules add to the answer; or their answer.
+    /// Who asks, of a request that names its host, and what cross-origin rules add to the answer; or their answer.
     fn admitted<'s>(
         &self,
         snapshot: &'s Snapshot,
         method: &Method,
+        version: Version,
         fields: &(impl Fields + ?Sized),
     ) -> Result<(Client, Cow<'s, HeaderMap>), Box<Response<Bytes>>> {
+        if let Some(response) = authority::refusal(version, fields) {
+            return Err(Box::new(response));
+        }
         let client = snapshot.proxies.client(self.peer, fields);
         match snapshot.cors.check(method, fields, &client) {
             Access::Pass(extra) => Ok((client, extra)),

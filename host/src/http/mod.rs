@@ -3,9 +3,10 @@
 //! Each file is one concept, as a value or function over requests and responses: no sockets, no router, no state of the
 //! server. Knows HTTP; knows no transport, no plugin and no credential.
 //!
-//! The order in which a request meets them: [`forwarded`] (who is it?), [`cors`] (may its page ask?), then one of
+//! The order in which a request meets them: [`authority`] (for whom is it?), [`forwarded`] (who is it?), [`cors`] (may its page ask?), then one of
 //! [`health`], [`metrics`], [`spec`], [`library`], a plugin, and last [`static_files`].
 
+pub mod authority;
 pub mod cors;
 pub mod fields;
 pub mod forwarded;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::{Response, StatusCode, Version};
 use plugin_api::{LentParts, Request, SparkId};
 
 use super::Lane;
@@ -28,7 +28,7 @@ impl Lane {
         let Some(peer) = self.with(id, |connection| connection.peer) else { return };
         let visit = Visit { shard: Rc::clone(&self.shard), peer, arrival: Cell::new(Some(self.shard.arrival())) };
         let snapshot = self.shard.snapshot();
-        let admitted = visit.admitted(&snapshot, &head.method, &head.fields[..]);
+        let admitted = visit.admitted(&snapshot, &head.method, Version::HTTP_11, &head.fields[..]);
         let (client, address) = match admitted {
             Ok((client, extra)) => {
                 let address = self.with(id, |connection| {
