@@ -96,13 +96,15 @@ class Bare {
   }
 }
 
-/** Clients of `engine.io-client`, of any version: `Socket` is what it exports. */
+/** Clients of `engine.io-client`, of any version: `Socket` is what it exports. Version 3 can also poll by scripts. */
 export function engineIo(Socket, transports, codec, path = '/primus') {
   return class extends Bare {
     constructor(url) {
       super(codec, ({ open, message, close }) => {
         const { origin, searchParams } = new URL(url);
-        const socket = new Socket(origin, { path, transports, query: Object.fromEntries(searchParams) });
+        const forceJSONP = transports[0] === 'jsonp-polling';
+        const query = Object.fromEntries(searchParams);
+        const socket = new Socket(origin, { path, transports: forceJSONP ? ['polling'] : transports, forceJSONP, query });
         // One that is to move is open when it has moved.
         socket.once(transports.length > 1 ? 'upgrade' : 'open', open);
         socket.on('message', message);

@@ -31,6 +31,7 @@ export const rows = [
   ...['engine.io-client', 'engine.io-client-3'].flatMap((client) =>
     ['polling', 'websocket', 'polling, websocket'].map((carrier) => ({ client, carrier, parsers, places })),
   ),
+  { client: 'engine.io-client-3', carrier: 'jsonp-polling', parsers, places: ['Chromium'] },
   ...['websocket', 'xhr-streaming', 'xhr-polling', 'eventsource'].map((carrier) => ({
     client: 'sockjs-client', carrier, parsers: texts, places,
   })),

@@ -2,7 +2,7 @@
  * @file Lets a new process take over from a server under test (SIGUSR2), and keeps account of who serves.
  */
 
-import { copyFileSync, readdirSync, readlinkSync, renameSync } from 'node:fs';
+import { copyFileSync, readFileSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { Server, build, defaults } from '../conformance/server.js';
@@ -15,6 +15,9 @@ const PATIENCE = 60_000;
 export class Succession extends Server {
   /** Who serves now. */
   current = 0;
+
+  /** All processes that have ever been seen. @type {Set<number>} */
+  #known = new Set();
 
   /** Starts one that ends with the test `t`, whoever serves then. */
   static async startFor(t, settings = {}) {
@@ -64,17 +67,20 @@ export class Succession extends Server {
     await until('the former process to end', () => !isAlive(former), PATIENCE);
   }
 
-  /** All processes that run its binary. */
+  /** All processes that serve its configuration, whatever binary they run. */
   processes() {
     const runs = (id) => {
       try {
-        return readlinkSync(`/proc/${id}/exe`).startsWith(this.binary);
+        const [program, command, ...args] = readFileSync(`/proc/${id}/cmdline`, 'utf8').split('\0');
+        return program.endsWith('/switchboard') && command === 'serve' && args.includes(this.config);
       } catch {
         // It has just ended.
         return false;
       }
     };
-    return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter(runs);
+    const found = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter(runs);
+    for (const id of found) this.#known.add(id);
+    return found;
   }
 
   /** Ends all of them as a crash would. */
@@ -83,7 +89,8 @@ export class Succession extends Server {
     await until('all processes to end', () => {
       const left = this.processes();
       left.forEach(kill);
-      return left.length === 0;
+      // One that was killed has its sockets a moment longer than its name.
+      return left.length === 0 && ![...this.#known].some(isAlive);
     });
   }
 
