@@ -85,17 +85,22 @@ export class Succession extends Server {
 
   /** Ends all of them as a crash would. */
   async crash() {
+    await this.#killAll();
+    // One that was killed has its sockets a moment longer than its name.
+    await until('all processes to be gone', () => ![...this.#known].some(isAlive));
+  }
+
+  async #killAll() {
     await this.end('SIGKILL');
     await until('all processes to end', () => {
       const left = this.processes();
       left.forEach(kill);
-      // One that was killed has its sockets a moment longer than its name.
-      return left.length === 0 && ![...this.#known].some(isAlive);
+      return left.length === 0;
     });
   }
 
   async remove() {
-    await this.crash();
+    await this.#killAll();
     await super.remove();
   }
 }
