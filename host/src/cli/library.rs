@@ -4,6 +4,7 @@ use std::{io::Write as _, path::Path};
 
 use anyhow::Context as _;
 
+use super::output::print;
 use crate::http::library::{DECLARATIONS, Flavour, Library};
 
 /// Prints the script, or writes what the file's name asks for.
@@ -17,8 +18,7 @@ pub(super) fn run(library: &Library, save: Option<&Path>) -> anyhow::Result<()> 
         None => DECLARATIONS.as_bytes(),
     };
     std::fs::write(file, text).with_context(|| format!("{} can't be written", file.display()))?;
-    println!("{}: {} bytes, set {}", file.display(), text.len(), library.hash);
-    Ok(())
+    print(format_args!("{}: {} bytes, set {}\n", file.display(), text.len(), library.hash))
 }
 
 /// The flavour that a file's name asks for; nothing for `.d.ts`, which asks for TypeScript's declarations.
