@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 
 import { ours, startFor } from '../conformance/server.js';
 import { launch, openPage } from './browser.js';
+import { begin } from './numbers.js';
 
 const page = join(dirname(fileURLToPath(import.meta.url)), 'page');
 const plugins = ['json', 'msgpack', 'websocket', 'sse', 'long_polling', 'webtransport', 'conformance_app'];
@@ -72,20 +73,6 @@ async function blocked(t, server) {
 
 const transportOf = (tab) => tab.evaluate(() => window.primus.transportName);
 const idOf = (tab) => tab.evaluate(() => new Promise((resolve) => window.primus.id(resolve)));
-
-/** Makes the page write numbers, which are echoed, and another page, which tells all, write other ones; until `finish`. */
-async function begin(tab, teller) {
-  await tab.evaluate(() => {
-    window.written = 0;
-    window.writing = setInterval(() => {
-      for (let count = 0; count < 5; count += 1) window.primus.write({ echo: ++window.written });
-    }, 5);
-  });
-  await teller.evaluate(() => {
-    window.told = 0;
-    window.telling = setInterval(() => window.primus.write({ command: 'broadcast', value: { news: ++window.told } }), 5);
-  });
-}
 
 /** Goes on for many messages more, and sees that each came once and in its order. */
 async function finish(tab, teller) {

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { Proxy } from '../conformance/proxy.js';
 import { ours, startFor } from '../conformance/server.js';
 import { assertNoComplaints, launch, openPage } from './browser.js';
+import { begin } from './numbers.js';
 
 const page = join(dirname(fileURLToPath(import.meta.url)), 'page');
 const all = { plugins: ['json', 'websocket', 'sse', 'long_polling', 'conformance_app'], static: page };
@@ -80,16 +81,7 @@ describe('transports in Chromium', { concurrency: false, ...ours }, () => {
     assert.equal(await transportOf(tab), 'sse');
     const id = await tab.evaluate(() => new Promise((resolve) => window.primus.id(resolve)));
     proxy.upgrades = true;
-    await tab.evaluate(() => {
-      window.written = 0;
-      window.writing = setInterval(() => {
-        for (let count = 0; count < 5; count += 1) window.primus.write({ echo: ++window.written });
-      }, 5);
-    });
-    await teller.evaluate(() => {
-      window.told = 0;
-      window.telling = setInterval(() => window.primus.write({ command: 'broadcast', value: { news: ++window.told } }), 5);
-    });
+    await begin(tab, teller);
     await tab.waitForFunction(() => window.primus.transportName === 'websocket');
     const sofar = await tab.evaluate(() => window.written);
     await tab.waitForFunction((sofar) => window.written > sofar + 200, sofar);
