@@ -2,7 +2,7 @@
  * @file Numbered messages in both directions, by which a loss, a doubling or another order is seen.
  */
 
-/** Makes the page write numbers, which are echoed, and another page, which tells all, write other ones, until `writing` and `telling` are cleared. */
+/** Makes the page write numbers, which are echoed, and another page, which tells all, write other ones, until both intervals are cleared. */
 export async function begin(tab, teller) {
   await tab.evaluate(() => {
     window.written = 0;
